@@ -320,6 +320,7 @@ class SelectionDecision(Record):
     criteria: tuple[dict[str, Any], ...]
     limits: tuple[dict[str, Any], ...]
     candidates: tuple[dict[str, Any], ...]  # the table that was read: name, criteria, std, n
+    settings: dict[str, Any] = {}  # num_draws, confidence, front_share, champion: for a replay
     seed: int
     rejected: tuple[Rejection, ...]
     front: tuple[str, ...]
@@ -475,6 +476,7 @@ class RunSummary(Record):
     registered_version: str | None = None
     champion_version: str | None = None
     limits_of_evidence: tuple[str, ...] = ()
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)  # of every interval that is shown
     peak_bytes: int = 0
     wall_s: float = 0.0
 

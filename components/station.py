@@ -8,46 +8,18 @@ Where things run is in ``flows/settings.py`` and never here.
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from components.augment import Augmentation
-from components.data.formats import Source
-from components.data.images import ImageLimits
-from components.data.split import SplitParams
+from components.data.sections import WRITTEN_OUT, DataSections
 from components.errors import ParamsError
 from components.params import Params, digest_of, override, read_yaml, validate
 from components.select import SelectionParams
-from components.synthesize import Synthesizer
+from components.synthesize.section import SynthesizeParams
 from components.train import TrainParams
 from components.tune import SearchSpace
 
-Point = tuple[float, float]
-
 # Sections that DVC owns: their bytes are versioned by the file, so no run may override them.
-VERSIONED_SECTIONS = ("source", "images", "masks", "group", "split", "prepare", "synthesize")
-
-
-class PrepareParams(Params):
-    """What of each image the station looks at."""
-
-    window: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)  # left, top, right, bottom
-
-    @field_validator("window")
-    @classmethod
-    def _ordered(cls, window: tuple[float, ...]) -> tuple[float, ...]:
-        left, top, right, bottom = window
-        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-            raise ValueError("window is left, top, right, bottom in 0..1, left < right, top < bottom")
-        return window
-
-
-class SynthesizeParams(Params):
-    """Which synthetic defects to draw, how many of each, and where on the part."""
-
-    seed: int = 0
-    num_per_kind: int = Field(default=30, ge=1)
-    kinds: tuple[Synthesizer, ...]
-    regions: tuple[tuple[Point, ...], ...] = ()  # polygons in 0..1; empty = the whole window
+VERSIONED_SECTIONS = (*WRITTEN_OUT, "synthesize")
 
 
 class CalibrateParams(Params):
@@ -87,36 +59,37 @@ class StudySize(Params):
     num_trials: int = Field(ge=1)
     num_seeds: int = Field(ge=1)
     num_finalists: int = Field(ge=1)
+    models: tuple[str, ...] | None = None  # a share of the station's models; None = all
     max_fit_images: int | None = None  # stratified subset, said everywhere; None = all
     max_tune_images: int | None = None
+    max_synthetic_images: int | None = None
     max_report_images: int | None = None
     stress_images: int | None = None
 
 
-class Station(Params):
+class Station(DataSections):
     """One complete configuration."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
     title: str
     licence: str = ""
-    source: Source
-    images: ImageLimits = ImageLimits()
-    masks: Literal["required", "optional", "none"] = "optional"
-    group: str | None = None  # regex over the file name; its groups name the physical part
-    split: SplitParams = SplitParams()
-    prepare: PrepareParams = PrepareParams()
-    expectations: str = "default"
     synthesize: SynthesizeParams
     objective: tuple[Literal["image_auroc", "image_ap", "aupro", "pixel_auroc"], ...] = (
         "image_auroc",
     )
-    augment: tuple[Augmentation, ...] = ()
     models: tuple[str, ...] = Field(min_length=1)  # files of params/models; the first is default
     search: SearchSpace
     calibrate: CalibrateParams = CalibrateParams()
     evaluate: EvaluateParams = EvaluateParams()
     selection: str = "default"
     profiles: dict[Literal["quick", "full"], StudySize]
+
+    @model_validator(mode="after")
+    def _profiles_name_models(self) -> "Station":
+        for profile, size in self.profiles.items():
+            unknown = sorted(set(size.models or ()) - set(self.models))
+            if unknown:
+                raise ValueError(f"profiles.{profile}.models: {unknown} not in {self.models}")
+        return self
 
 
 class StationConfig(Params):
@@ -126,6 +99,11 @@ class StationConfig(Params):
     models: dict[str, TrainParams]
     selection: SelectionParams
     expectations: dict[str, Any]
+
+    def models_of(self, size: StudySize) -> dict[str, TrainParams]:
+        """Return the models that a study of this size tries; the first is its default."""
+        chosen = size.models or self.station.models
+        return {name: self.models[name] for name in self.station.models if name in chosen}
 
     @property
     def default(self) -> TrainParams:

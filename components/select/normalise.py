@@ -1,0 +1,43 @@
+"""Figures on one scale: 0 at the aspiration, 1 at the reservation, smaller is better.
+
+Shapes: R rows, C criteria, D draws (ahead, where there are any).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.select.params import Criterion
+
+Array = NDArray[np.float64]
+
+
+def scaled(values_RC: Array, criteria: Sequence[Criterion]) -> Array:
+    """Return values (…xRxC, own units) on the scale they are compared on: logs for times."""
+    logs = np.array([c.log for c in criteria])
+    safe = np.where(logs, values_RC, 1.0)
+    return np.where(logs, np.log(safe), values_RC)
+
+
+def levels(criteria: Sequence[Criterion]) -> tuple[Array, Array]:
+    """Return the aspirations and reservations (C each), on the scale of :func:`scaled`."""
+    aspirations = np.array([c.aspiration for c in criteria], np.float64)
+    reservations = np.array([c.reservation for c in criteria], np.float64)
+    return scaled(aspirations, criteria), scaled(reservations, criteria)
+
+
+def weights(criteria: Sequence[Criterion]) -> Array:
+    """Return the weights (C), of mean 1."""
+    array = np.array([c.weight for c in criteria], np.float64)
+    return array / array.mean()
+
+
+def to_unit(scaled_RC: Array, aspiration_C: Array, reservation_C: Array) -> Array:
+    """Return unit values; nothing is gained beyond the aspiration, so none is below 0."""
+    return np.maximum((scaled_RC - aspiration_C) / (reservation_C - aspiration_C), 0.0)
+
+
+def costs(values_RC: Array, criteria: Sequence[Criterion]) -> Array:
+    """Return values with the sign turned where more is better, for dominance alone."""
+    return values_RC * np.array([1.0 if c.goal == "min" else -1.0 for c in criteria])

@@ -1,0 +1,221 @@
+"""Fit one detector on the normal images of a manifest and save it whole.
+
+Shapes: B images of one batch, H×W the model's square, values in 0..1.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from components.augment import Augmentation
+from components.data.images import Image, read_image, to_model_input
+from components.errors import DataError, LeakError
+from components.identity import code_digest
+from components.memory import forget_peak, peak_bytes
+from components.models import Detector
+from components.models.backbones import WeightStore, weights_digest
+from components.models.saved import SavedDetector, save_network
+from components.params import Params
+from components.records import FittedDetector, ImageRecord, Manifest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BATCH = 8
+_CACHE_BYTES = 1 << 30
+_SHORT = {"coreset_ratio": "c", "num_epochs": "e", "n_features": "n", "top_k": "k"}
+
+
+class TrainParams(Params):
+    """One candidate: a detector, the size it looks at, and how its inputs are disturbed.
+
+    ``input_noise`` is the largest standard deviation of Gaussian noise on inputs in 0..1; each
+    image draws its own level uniformly below it. ``augment_copies`` adds that many augmented
+    passes for detectors that read their images once; others draw anew each epoch.
+    """
+
+    detector: Detector
+    image_size_px: int = Field(default=256, ge=32, le=1024, multiple_of=32)
+    input_noise: float = Field(default=0.0, ge=0, le=0.5)
+    augment: tuple[Augmentation, ...] = ()
+    augment_copies: int = Field(default=0, ge=0)
+
+    @property
+    def name(self) -> str:
+        """A short readable name: detector/backbone·size·σnoise·what differs from the defaults."""
+        detector = self.detector
+        random = "·random weights" if detector.weights == "random" else ""
+        parts = [f"{detector.kind}/{detector.backbone}{random}", str(self.image_size_px)]
+        parts.append(f"σ{self.input_noise:g}")
+        parts.append("b" + "+".join(layer.removeprefix("blocks.") for layer in detector.layers))
+        parts += [
+            f"{short}{getattr(detector, field):g}"
+            for field, short in _SHORT.items()
+            if hasattr(detector, field)
+        ]
+        if self.augment:
+            kinds = "+".join(augmentation.kind for augmentation in self.augment)
+            parts.append(f"{kinds}×{self.augment_copies}")
+        return "·".join(parts)
+
+
+def weights_sha256(params: TrainParams) -> str:
+    """Return the sha256 of the weights that these params start from, or ``random``."""
+    return weights_digest(params.detector.backbone, params.detector.weights)
+
+
+def fit(
+    params: TrainParams,
+    manifest: Manifest,
+    records: Sequence[ImageRecord],
+    store: WeightStore,
+    seed: int,
+    out: Path,
+    data_version: str,
+    fingerprint: str,
+) -> FittedDetector:
+    """Fit a detector on normal images and save it to ``out`` (replaced whole, or not at all).
+
+    The same params, records and seed give the same detector on the same machine.
+
+    Raises:
+        DataError: E136, no image to learn from.
+        LeakError: E137, an anomalous image among those to learn from.
+        WeightsError: the backbone's weights are missing or wrong.
+    """
+    import torch
+
+    torch.set_num_threads(1)  # two OpenMP threads on busy cores spin more than they compute
+    _check_normal(records)
+    forget_peak()
+    started = time.perf_counter()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = params.detector.build(store, params.image_size_px, seed)
+        images = _TrainingImages(params, manifest, records, seed, network.num_epochs)
+        network.fit(images.batches)
+    fit_s, peak = time.perf_counter() - started, peak_bytes()
+    saved = SavedDetector(
+        params=params.model_dump(mode="json"),
+        image_size_px=params.image_size_px,
+        seed=seed,
+        fingerprint=fingerprint,
+        data_version=data_version,
+        backbone=params.detector.backbone,
+        weights_sha256=weights_sha256(params),
+        code=code_digest(),
+    )
+    _replace_folder(out, lambda folder: save_network(network, saved, folder))
+    return FittedDetector(
+        detector=params.detector.kind,
+        backbone=saved.backbone,
+        params=saved.params,
+        fingerprint=fingerprint,
+        data_version=data_version,
+        seed=seed,
+        num_images=len(records),
+        fit_s=fit_s,
+        peak_bytes=peak,
+        weights_sha256=saved.weights_sha256,
+        folder=out,
+    )
+
+
+class _TrainingImages:
+    """Batches of disturbed inputs; each image draws from its own generator."""
+
+    def __init__(
+        self,
+        params: TrainParams,
+        manifest: Manifest,
+        records: Sequence[ImageRecord],
+        seed: int,
+        num_epochs: int,
+    ) -> None:
+        self.params = params
+        self.paths = [manifest.path(record) for record in records]
+        self.seed = seed
+        self.one_pass = num_epochs == 1
+        size = len(records) * params.image_size_px**2 * 2
+        self._keeps = not self.one_pass and not params.augment and size <= _CACHE_BYTES
+        self._kept: dict[int, NDArray[np.float16]] = {}
+
+    def batches(self, epoch: int) -> "Iterator[Tensor]":
+        """Yield B3HW batches: in order for one pass (and its copies), else shuffled by epoch."""
+        if not self.one_pass:
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.paths))
+            yield from self._pass(epoch, order.tolist(), augmented=True)
+            return
+        for copy in range(1 + self.params.augment_copies):
+            yield from self._pass(copy, range(len(self.paths)), augmented=copy > 0)
+
+    def _pass(self, number: int, order: Sequence[int], *, augmented: bool) -> "Iterator[Tensor]":
+        import torch
+
+        for start in range(0, len(order), BATCH):
+            inputs = [self._input(i, number, augmented) for i in order[start : start + BATCH]]
+            batch = torch.from_numpy(np.stack(inputs))
+            yield batch.contiguous(memory_format=torch.channels_last)
+
+    def _input(self, index: int, number: int, augmented: bool) -> NDArray[np.float32]:
+        rng = np.random.default_rng([self.seed, number, index])
+        if index in self._kept:
+            planes = self._kept[index].astype(np.float32)
+        else:
+            image = read_image(self.paths[index])
+            if augmented:
+                image = self._augment(image, rng)
+            planes = to_model_input(image, self.params.image_size_px)
+            planes = planes[:1] if image.ndim == 2 else planes
+            if self._keeps:
+                self._kept[index] = planes.astype(np.float16)
+        return add_noise(planes, self.params.input_noise, rng)
+
+    def _augment(self, image: Image, rng: np.random.Generator) -> Image:
+        for augmentation in self.params.augment:
+            image, _ = augmentation.apply(image, None, rng)
+        return image
+
+
+def add_noise(
+    planes_CHW: NDArray[np.float32], largest: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return 3×H×W with Gaussian noise of a level drawn from [0, ``largest``], clipped to 0..1.
+
+    A single plane stands for a grey image: its three copies get the same noise.
+    """
+    if largest > 0:
+        level = np.float32(rng.uniform(0, largest))
+        noise = rng.standard_normal(planes_CHW.shape, dtype=np.float32)
+        planes_CHW = np.clip(planes_CHW + level * noise, 0, 1)
+    return np.broadcast_to(planes_CHW, (3, *planes_CHW.shape[1:]))
+
+
+def _check_normal(records: Sequence[ImageRecord]) -> None:
+    if not records:
+        raise DataError("E136", "No normal image to learn from.", "Add normal images.")
+    anomalous = [record.image_path for record in records if record.gt_label == 1]
+    if anomalous:
+        raise LeakError(
+            "E137",
+            f"{len(anomalous)} anomalous images among those to learn from, e.g. {anomalous[0]}.",
+            "Fit on normal images alone.",
+        )
+
+
+def _replace_folder(out: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a folder beside ``out``, then put it in ``out``'s place."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        made = Path(scratch) / "new"
+        made.mkdir()
+        write(made)
+        if out.exists():
+            out.rename(Path(scratch) / "old")
+        made.rename(out)

@@ -1,0 +1,106 @@
+"""Compute processes: one thread of arithmetic each, dying with the run that started them."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from types import TracebackType
+from typing import Self, TypeVar
+
+from components.errors import PipelineError
+
+T = TypeVar("T")
+
+
+class ComputePool:
+    """A pool of spawned processes that survives the death of one of them."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._lock = threading.Lock()
+        self._executor = self._start()
+
+    def call(self, function: Callable[..., T], *arguments: object) -> T:
+        """Run a function in a process and wait for its answer.
+
+        Raises:
+            PipelineError: the process died (killed, out of memory); the pool starts anew.
+        """
+        executor = self._executor
+        try:
+            future: Future[T] = executor.submit(function, *arguments)
+            return future.result()
+        except BrokenProcessPool:
+            self._restart(executor)
+            raise PipelineError(
+                "E170",
+                "A compute process died (killed or out of memory).",
+                "Finished work is kept; run again, with fewer DEFECTLOOP_WORKERS if short.",
+            ) from None
+
+    def _restart(self, broken: ProcessPoolExecutor) -> None:
+        with self._lock:
+            if self._executor is broken:
+                broken.shutdown(wait=False, cancel_futures=True)
+                self._executor = self._start()
+
+    def _start(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            self.workers,
+            mp_context=get_context("spawn"),
+            initializer=_enter,
+            initargs=(os.getpid(),),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._executor.shutdown(wait=error is None, cancel_futures=True)
+
+
+def _enter(parent: int) -> None:
+    """Leave when the parent is gone: a killed run must not go on computing unseen."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+_shared: dict[str, ComputePool] = {}
+
+
+def shared_pool() -> ComputePool:
+    """Return the pool of the running flow.
+
+    Raises:
+        PipelineError: no flow has opened one.
+    """
+    if "pool" not in _shared:
+        raise PipelineError(
+            "E171", "No compute pool is open.", "Start work through `defectloop run`."
+        )
+    return _shared["pool"]
+
+
+@contextmanager
+def open_pool(workers: int) -> Iterator[ComputePool]:
+    """Open the processes that this flow's tasks compute in."""
+    with ComputePool(workers) as pool:
+        _shared["pool"] = pool
+        try:
+            yield pool
+        finally:
+            del _shared["pool"]

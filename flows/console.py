@@ -1,0 +1,104 @@
+"""What a person sees while a run goes on: one quiet line a step, a bar where it takes long."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from components.records import StepTiming
+
+
+class Step(Protocol):
+    """The running step, as its code sees it."""
+
+    line: str
+    reused: bool
+
+    def total(self, count: int) -> None:
+        """Say how many pieces of work there are."""
+
+    def advance(self, note: str = "") -> None:
+        """Say that one piece is done."""
+
+
+class _Step:
+    def __init__(self, progress: Progress, name: str) -> None:
+        self.line = ""
+        self.reused = False
+        self._progress = progress
+        self._name = name
+        self._task = progress.add_task(name, total=None, note="")
+
+    def total(self, count: int) -> None:
+        self._progress.update(self._task, total=count)
+
+    def advance(self, note: str = "") -> None:
+        self._progress.update(self._task, advance=1, note=note)
+
+
+class StepBoard:
+    """Numbers the steps, shows the running one, remembers how long each took."""
+
+    def __init__(self, num_steps: int, *, quiet: bool = False) -> None:
+        self.num_steps = num_steps
+        self.timings: list[StepTiming] = []
+        # With --json the standard output belongs to the machine that reads it.
+        self.console = Console(file=sys.stderr if quiet else sys.stdout, highlight=False)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """Show one step while it runs and print its line when it is done."""
+        number = len(self.timings) + 1
+        started, clock = datetime.now(UTC), time.perf_counter()
+        label = f"[{number}/{self.num_steps}] {name:<11}"
+        with self._bar() as progress:
+            running = _Step(progress, label)
+            yield running
+        wall_s = time.perf_counter() - clock
+        self.timings.append(
+            StepTiming(
+                step=name, started=started, wall_s=wall_s, reused=running.reused, line=running.line
+            )
+        )
+        took = "reused" if running.reused else _clock(wall_s)
+        self.say(f"{label} ✓ {running.line}", took)
+
+    def say(self, left: str, right: str = "") -> None:
+        """Print one line, with a quiet note at its end."""
+        gap = max(2, min(self.console.width, 110) - len(left) - len(right) - 1)
+        self.console.print(
+            f"{left}{' ' * gap}{right}" if right else left, markup=False, soft_wrap=True
+        )
+
+    def _bar(self) -> Progress:
+        return Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

@@ -1,0 +1,276 @@
+"""The cycle: ingest, validate, synthesize, tune, train, select, evaluate, register.
+
+Read top to bottom, this file is the order of the work; what each step does is in ``components``.
+"""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from components.evaluate import single_statistic_floor
+from components.identity import environment_versions, file_sha256, fingerprint
+from components.records import (
+    CandidateResult,
+    Outcome,
+    RunSummary,
+    SelectionDecision,
+    Split,
+    TrialRecord,
+)
+from components.report.page import render
+from components.select import select
+from components.station import StationConfig, StudySize
+from components.stores.tracking import Tracking
+from components.stores.versions import git_sha
+from components.tune import Tuner
+from flows import study as study_steps
+from flows.compute import open_pool
+from flows.console import StepBoard
+from flows.identity import cycle_fingerprint, weights_in_play
+from flows.judgement import Judgement, judge_models
+from flows.ledger import Ledger
+from flows.materials import CriticalFindingsError, Materials, prepare_materials
+from flows.promotion import promote, register_version
+from flows.settings import Settings
+from flows.study import Study
+from flows.summary import bad_data_summary, closing_summary
+
+NUM_STEPS = 8
+
+
+@dataclass
+class CycleRun:
+    """One run of one station: what it was asked, and what it has found so far."""
+
+    settings: Settings
+    config: StationConfig
+    profile: Literal["quick", "full"]
+    command: str
+    board: StepBoard
+    tracking: Tracking
+    run_id: str
+    run_dir: Path
+    started: datetime
+    clock: float = field(default_factory=time.perf_counter)
+    experiment_run: str = ""
+    materials: Materials | None = None
+    trials: tuple[TrialRecord, ...] = ()
+    candidates: tuple[CandidateResult, ...] = ()
+    floors: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    decision: SelectionDecision | None = None
+    judgement: Judgement | None = None
+    registered: str | None = None
+    champion: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The station's name, which is also the experiment's and the registered model's."""
+        return self.config.station.name
+
+    @property
+    def size(self) -> StudySize:
+        """The declared size of the study under this profile."""
+        return self.config.station.profiles[self.profile]
+
+    @property
+    def ready(self) -> Materials:
+        """The materials, once they are there."""
+        assert self.materials is not None
+        return self.materials
+
+    @property
+    def decided(self) -> SelectionDecision:
+        """The decision, once it is made."""
+        assert self.decision is not None
+        return self.decision
+
+
+def run_cycle(run: CycleRun) -> RunSummary:
+    """Run the whole cycle as one Prefect flow; every ending leaves a summary and a report."""
+    runner = ThreadPoolTaskRunner(max_workers=run.settings.workers)
+    named = flow(
+        name="cycle",
+        flow_run_name=f"{run.name} {run.run_id}",
+        task_runner=runner,
+        validate_parameters=False,
+        persist_result=False,
+    )(_cycle)
+    with open_pool(run.settings.workers):
+        return named(_Opaque(run))
+
+
+class _Opaque:
+    """Keeps Prefect from walking through a live run in search of futures."""
+
+    __slots__ = ("run",)
+
+    def __init__(self, run: CycleRun) -> None:
+        self.run = run
+
+
+def _cycle(opaque: _Opaque) -> RunSummary:
+    run = opaque.run
+    try:
+        run.materials = prepare_materials(run.settings, run.config.station, run.board)
+    except CriticalFindingsError as findings:
+        return _finish(run, bad_data_summary(run, findings.report))
+    run.experiment_run = run.tracking.open_cycle(
+        run.name, run.run_id, tags=_tags(run), params={"profile": run.profile}
+    )
+    ledger = Ledger(
+        run.tracking,
+        run.name,
+        run.experiment_run,
+        run.settings.state / "work",
+        run.ready.versions["prepare"],
+    )
+    try:
+        study = _study(run, ledger)
+        _tune(run, study)
+        _train(run, study)
+        _select(run)
+        run.judgement = judge_models(run, ledger, study)
+        summary = _register(run)
+    except BaseException:
+        run.tracking.close_cycle(run.experiment_run, "FAILED", {}, {}, None)
+        raise
+    return _finish(run, summary)
+
+
+def _study(run: CycleRun, ledger: Ledger) -> Study:
+    return Study(
+        config=run.config,
+        size=run.size,
+        ledger=ledger,
+        sets=run.ready.sets,
+        data_hashes=run.ready.hashes,
+        weight_folders=run.settings.weight_folders,
+    )
+
+
+def _tune(run: CycleRun, study: Study) -> None:
+    models = run.config.models_of(run.size)
+    mark = fingerprint(
+        "study",
+        search=run.config.station.search.model_dump(mode="json"),
+        models={k: m.model_dump(mode="json") for k, m in models.items()},
+        objective=list(run.config.station.objective),
+        data=list(run.ready.hashes),
+        subset=[
+            run.size.max_fit_images,
+            run.size.max_tune_images,
+            run.size.max_synthetic_images,
+        ],
+        weights=weights_in_play(run.config),
+    )
+    storage = run.settings.state / "studies" / f"{run.name}.db"
+    storage.parent.mkdir(parents=True, exist_ok=True)
+    with run.board.step("tune") as step:
+        tuner = Tuner(storage, mark[:16], run.config.station.search, models, seed=0)
+        step.reused = tuner.finished >= run.size.num_trials
+        run.trials = study_steps.tune(study, tuner, step)
+
+
+def _train(run: CycleRun, study: Study) -> None:
+    with run.board.step("train") as step:
+        study_steps.train(study, step)
+        tune_records = run.ready.prepared.of(Split.TUNE)
+        statistic = single_statistic_floor(
+            tune_records
+            if any(r.gt_label for r in tune_records)
+            else (*tune_records, *run.ready.synthetic.records)
+        )
+        values = [f["image_auroc"] for f in statistic.values() if f["image_auroc"] is not None]
+        best = max(values, default=None)
+        run.floors = {
+            **{f"random weights ({kind})": k.outcome.metrics for kind, k in study.floors.items()},
+            **{f"mean {name} alone": dict(figures) for name, figures in statistic.items()},
+        }
+        run.candidates = study_steps.candidates(study, {"image_auroc": best})
+
+
+def _select(run: CycleRun) -> None:
+    with run.board.step("select") as step:
+        run.decision = select(run.candidates, run.config.selection, seed=0)
+        run.decision.save(run.run_dir / "decision.json")
+        named = run.decision.first
+        share = run.decision.stability.get(named, 0.0) if named else 0.0
+        what = "knee" if run.decision.knee else run.decision.method
+        kind = "winner" if run.decision.winner else "first of a shortlist"
+        step.line = (
+            f"{what}: {named} · {kind} · picked in {share:.0%} of resamples"
+            if named
+            else "no candidate is eligible"
+        )
+
+
+def _register(run: CycleRun) -> RunSummary:
+    """Register the judged model and let the gate decide whether ``champion`` moves."""
+    judged = run.judgement
+    with run.board.step("register") as step:
+        if judged is None or judged.winner_folder is None:
+            step.line = "nothing to register"
+            return closing_summary(run, Outcome.BLOCKED)
+        run.champion = judged.champion_version
+        run.registered = register_version(
+            run.tracking,
+            run.name,
+            judged.winner_folder,
+            judged.winner_run_id,
+            _tags(run)
+            | {
+                "model_fingerprint": judged.winner_fingerprint,
+                "decision_digest": run.decided.digest,
+                "weights_sha256": judged.weights_sha256,
+                "selection": "winner" if run.decided.winner else "first of a shortlist",
+                "outcome": judged.outcome.value,
+                "profile": run.profile,
+            },
+        )
+        if judged.outcome is Outcome.PROMOTED:
+            promote(
+                run.settings,
+                run.tracking,
+                run.name,
+                run.registered,
+                current=judged.champion_version,
+                decision=run.decided,
+                why="; ".join(run.decided.reasons[:2]) or "first model",
+            )
+            run.champion = run.registered
+        passed = sum(gate.passed for gate in judged.gates)
+        held = f"gates {passed}/{len(judged.gates)}"
+        step.line = f"{run.name} v{run.registered} {judged.outcome.value} · {held}"
+    return closing_summary(run, judged.outcome)
+
+
+def _finish(run: CycleRun, summary: RunSummary) -> RunSummary:
+    """Write summary and report; close the cycle's record last, so that a kill before it resumes."""
+    summary.save(run.run_dir / "summary.json")
+    render(summary, run.run_dir)
+    if run.experiment_run:
+        run.tracking.close_cycle(
+            run.experiment_run,
+            "FINISHED",
+            {"wall_s": summary.wall_s},
+            {"outcome": summary.outcome.value, "run_dir": str(run.run_dir)},
+            run.run_dir,
+        )
+    return summary
+
+
+def _tags(run: CycleRun) -> dict[str, str]:
+    return {
+        "fingerprint": cycle_fingerprint(run.config, run.profile, run.ready.hashes),
+        "git_sha": git_sha(run.settings.root),
+        "data_version": run.ready.versions["prepare"].content_hash,
+        "synthetic_version": run.ready.versions["synthesize"].content_hash,
+        "params_fingerprint": run.config.fingerprint(),
+        "lock_digest": file_sha256(run.settings.root / "requirements.lock"),
+        "torch": environment_versions()["torch"],
+    }

@@ -1,0 +1,178 @@
+"""Start a run: examine, find out whether there is anything to do, and only then load the rest."""
+
+import shlex
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from components.errors import PipelineError
+from components.records import Outcome, RunSummary, ValidationReport
+from components.station import StationConfig, load_station
+from flows.console import StepBoard
+from flows.preflight import examine, external_folder, require
+from flows.settings import Settings
+
+
+def examine_station(settings: Settings, name: str, profile: str, overrides: tuple[str, ...]) -> int:
+    """Print what the machine has; 0 when a run would start, 1 when not."""
+    config = load_station(settings.params_dir, name, overrides)
+    findings = examine(settings, config, profile)
+    console = Console(highlight=False)
+    for finding in findings:
+        sign = "✓" if finding.ok else ("✗" if finding.needed else "–")
+        console.print(f"{sign} {finding.name:<10} {finding.text}", markup=False)
+    broken = [f for f in findings if f.needed and not f.ok]
+    for finding in broken:
+        console.print(str(finding.error or finding.text), markup=False, soft_wrap=True)
+    minutes = next(f.text for f in findings if f.name == "time")
+    console.print(
+        "NOT READY."
+        if broken
+        else f"READY. `defectloop run {name} --profile {profile}`: {minutes}.",
+        markup=False,
+    )
+    return 1 if broken else 0
+
+
+def launch(
+    settings: Settings,
+    name: str,
+    profile: Literal["quick", "full"],
+    overrides: tuple[str, ...],
+    *,
+    as_json: bool,
+) -> int:
+    """Run a station's cycle unless a finished run already answers it; return the exit code."""
+    from filelock import FileLock, Timeout
+
+    config = load_station(settings.params_dir, name, overrides)
+    require(examine(settings, config, profile))
+    lock_file = settings.state / "locks" / f"{name}.lock"
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock_file, timeout=0):
+            return _launch(settings, config, profile, overrides, as_json)
+    except Timeout:
+        raise PipelineError(
+            "E004", f"Another run of {name} is going on here.", "Wait for it, or stop it first."
+        ) from None
+
+
+def _launch(
+    settings: Settings,
+    config: StationConfig,
+    profile: Literal["quick", "full"],
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    from components.stores.tracking import Tracking
+
+    name = config.station.name
+    _adopt_external(settings, config)
+    tracking = Tracking(settings.tracking_uri, settings.artifact_root)
+    done = _answered(settings, config, profile, tracking)
+    if done is not None:
+        run_dir = Path(done)
+        if as_json:
+            summary = RunSummary.load(run_dir / "summary.json")
+            print(
+                summary.model_copy(update={"outcome": Outcome.UNCHANGED}).model_dump_json(indent=1)
+            )
+        else:
+            print(
+                "NOTHING TO DO. Data, code, params, weights and environment are unchanged "
+                f"since run {run_dir.name}.\nReport   {_shown(settings, run_dir / 'report.html')}"
+            )
+        return 0
+    from flows.cycle import NUM_STEPS, CycleRun, run_cycle
+
+    tracking.mark_stale_running(name)
+    started = datetime.now()
+    run_id = f"{started:%Y%m%d-%H%M%S}-{name}"
+    run_dir = settings.root / "runs" / run_id
+    run_dir.mkdir(parents=True, exist_ok=True)
+    run = CycleRun(
+        settings=settings,
+        config=config,
+        profile=profile,
+        command=_command(name, profile, overrides),
+        board=StepBoard(NUM_STEPS, quiet=as_json),
+        tracking=tracking,
+        run_id=run_id,
+        run_dir=run_dir,
+        started=started,
+    )
+    summary = run_cycle(run)
+    if as_json:
+        print(summary.model_dump_json(indent=1))
+    else:
+        _close(summary)
+    return summary.outcome.exit_code
+
+
+def _adopt_external(settings: Settings, config: StationConfig) -> None:
+    """Bring a folder from outside under DVC; unchanged folders cost a look at their file list."""
+    from components.stores.raw import adopt
+
+    folder = external_folder(settings, config)
+    if folder is not None and folder.is_dir():
+        adopt(settings.root, config.station.name, folder)
+
+
+def _answered(settings, config, profile, tracking) -> str | None:  # type: ignore[no-untyped-def]
+    """Return the folder of a finished run with today's fingerprint, or None."""
+    from components.stores.versions import Stage, is_fresh, version
+    from flows.identity import cycle_fingerprint
+
+    name = config.station.name
+    if not is_fresh(settings.root, name, "synthesize"):
+        return None
+    stages: tuple[Stage, ...] = ("prepare", "synthesize")
+    hashes = tuple(version(settings.root, name, stage).content_hash for stage in stages)
+    mark = cycle_fingerprint(config, profile, hashes)
+    found = tracking.find_finished(name, mark, "cycle")
+    run_dir = found.tags.get("run_dir", "") if found else ""
+    return run_dir if run_dir and (Path(run_dir) / "summary.json").is_file() else None
+
+
+def _close(summary: RunSummary) -> None:
+    from components.report.console import closing_lines
+
+    console = Console(highlight=False)
+    if summary.outcome is Outcome.BAD_DATA and summary.validation is not None:
+        _print_findings(console, summary.validation)
+    for line in closing_lines(summary):
+        console.print(line, markup=False, soft_wrap=True)
+    sys.stdout.flush()
+
+
+def _print_findings(console: Console, report: ValidationReport) -> None:
+    """Print a table of the offending files, a few per check."""
+    from rich.table import Table
+
+    table = Table("check", "expected", "observed", "files", title="Critical findings")
+    for check in report.checks:
+        if check.severity == "critical" and not check.passed:
+            files = "\n".join(check.failing_paths[:8])
+            more = len(check.failing_paths) - 8
+            table.add_row(
+                check.name,
+                check.expected,
+                check.observed,
+                files + (f"\n… and {more} more (report)" if more > 0 else ""),
+            )
+    console.print(table)
+
+
+def _command(name: str, profile: str, overrides: tuple[str, ...]) -> str:
+    words = ["defectloop", "run", name, "--profile", profile]
+    for override in overrides:
+        words += ["--set", override]
+    return shlex.join(words)
+
+
+def _shown(settings: Settings, path: Path) -> str:
+    return str(path.relative_to(settings.root)) if path.is_relative_to(settings.root) else str(path)

@@ -1,0 +1,112 @@
+"""Where and how a run executes: the only reader of the environment.
+
+Nothing here changes a result, so nothing here is fingerprinted.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.errors import ParamsError
+
+# Silences that must stand before the libraries are imported, and one OpenMP thread per process:
+# two spinning threads on two busy cores are several times slower than one each.
+_ENVIRONMENT = {
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "GX_ANALYTICS_ENABLED": "false",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+    "HF_HUB_OFFLINE": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "MPLBACKEND": "Agg",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+    "PREFECT_LOGGING_LEVEL": "ERROR",
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    "PREFECT_LOGGING_TO_API_ENABLED": "false",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One machine's answer to *where*: folders, services, processes."""
+
+    root: Path
+    workers: int
+    data_folder: Path | None
+    weight_folders: tuple[Path, ...]
+    tracking_uri: str
+    artifact_root: Path
+    prefect_api_url: str | None
+    s3_endpoint: str | None
+    user: str
+
+    @property
+    def params_dir(self) -> Path:
+        """The folder of parameter files."""
+        return self.root / "params"
+
+    @property
+    def state(self) -> Path:
+        """The folder of everything that git and DVC do not hold."""
+        return self.root / ".defectloop"
+
+    def data(self, stage: str, station: str) -> Path:
+        """The folder that a DVC stage writes for a station."""
+        return self.root / "data" / stage / station
+
+
+def load_settings(start: Path | None = None) -> Settings:
+    """Find the workspace and read the environment once.
+
+    Raises:
+        ParamsError: no folder with ``dvc.yaml`` and ``params/`` here or above.
+    """
+    root = _find_root(start)
+    state = root / ".defectloop"
+    environ = os.environ
+    folders = [Path(p) for p in environ.get("DEFECTLOOP_WEIGHTS", "").split(os.pathsep) if p]
+    data = environ.get("DEFECTLOOP_DATA")
+    return Settings(
+        root=root,
+        workers=_workers(environ.get("DEFECTLOOP_WORKERS")),
+        data_folder=Path(data).expanduser().resolve() if data else None,
+        weight_folders=(*folders, Path.home() / ".defectloop" / "weights"),
+        tracking_uri=environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{state / 'mlflow.db'}"),
+        artifact_root=state / "artifacts",
+        prefect_api_url=environ.get("PREFECT_API_URL"),
+        s3_endpoint=environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL"),
+        user=environ.get("USER") or environ.get("LOGNAME") or "unknown",
+    )
+
+
+def quiet_environment(settings: Settings) -> None:
+    """Set what must stand before heavy libraries are imported; what a user set is kept."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("PREFECT_HOME", str(settings.state / "prefect"))
+
+
+def _find_root(start: Path | None) -> Path:
+    named = os.environ.get("DEFECTLOOP_HOME")
+    here = Path(named).expanduser() if named and start is None else (start or Path.cwd())
+    for folder in (here.resolve(), *here.resolve().parents):
+        if (folder / "dvc.yaml").is_file() and (folder / "params").is_dir():
+            return folder
+    raise ParamsError(
+        "E001",
+        f"No defectloop workspace (dvc.yaml and params/) in {here} or above it.",
+        "Change to a clone of the project or set DEFECTLOOP_HOME.",
+    )
+
+
+def _workers(text: str | None) -> int:
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    if text is None:
+        return max(1, min(available, 8))
+    if not text.isdigit() or int(text) < 1:
+        raise ParamsError("E002", f"DEFECTLOOP_WORKERS={text!r} is no count.", "Give 1 or more.")
+    return int(text)

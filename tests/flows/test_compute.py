@@ -1,0 +1,66 @@
+"""Compute processes answer, pass errors on, and are replaced when one dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components.errors import DataError, PipelineError
+from flows.compute import ComputePool
+from tests.factories import ROOT
+
+
+def double(value: int) -> int:
+    return 2 * value
+
+
+def refuse() -> None:
+    raise DataError("E101", "Mask missing.", "Add it.")
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_dead_process_is_an_error_that_says_so_and_the_pool_goes_on() -> None:
+    with ComputePool(1) as pool:
+        assert pool.call(double, 21) == 42
+        with pytest.raises(DataError, match=r"E101 Mask missing\. Add it\."):
+            pool.call(refuse)
+        with pytest.raises(PipelineError, match="E170"):
+            pool.call(die)
+        assert pool.call(double, 4) == 8
+
+
+def test_compute_processes_end_when_the_run_is_killed() -> None:
+    program = (
+        "import os, time\n"
+        "from flows.compute import ComputePool\n"
+        "if __name__ == '__main__':\n"
+        "    pool = ComputePool(1)\n"
+        "    print(pool.call(os.getpid), flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert run.stdout is not None
+    worker = int(run.stdout.readline())
+    run.kill()
+    run.wait()
+    deadline = time.monotonic() + 20
+    while alive(worker) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not alive(worker)
+
+
+def alive(process: int) -> bool:
+    try:
+        with Path(f"/proc/{process}/stat").open() as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
