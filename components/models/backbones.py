@@ -149,23 +149,24 @@ def load_backbone(
     extractor = TimmFeatureExtractor(backbone.timm_name, layers=list(layers), pre_trained=False)
     features = extractor.feature_extractor
     if store is not None and weights == "pretrained":
-        features.load_state_dict(timm_state(store.locate(name), features), strict=True)
+        state = renamed_state(store.locate(name), features)
+        for key in [key for key in state if key.startswith(_HEAD)]:
+            del state[key]  # the features-only model ends before them
+        features.load_state_dict(state, strict=True)
     features.blocks = features.blocks[: int(layers[-1].removeprefix("blocks.")) + 1]
     return extractor.eval().requires_grad_(False)
 
 
-def timm_state(path: Path, features: "nn.Module") -> "dict[str, Tensor]":
-    """Read a Lite file and rename its keys as timm does (classifier and head left out).
+def renamed_state(path: Path, network: "nn.Module") -> "dict[str, Tensor]":
+    """Read a Lite file and give every tensor the name that timm knows it by.
 
-    ``features`` is timm's features-only model; its stages give the lengths by which the flat
-    block numbers of the file are cut.
+    The stages of ``network`` (timm's) say where the file's flat block numbers are cut.
     """
     import torch
 
     flat = torch.load(path, map_location="cpu", weights_only=True)
-    lengths = tuple(len(stage) for stage in features.blocks)  # type: ignore[union-attr, arg-type]
-    renamed = {_timm_key(key, lengths): value for key, value in flat.items()}
-    return {key: value for key, value in renamed.items() if not key.startswith(_HEAD)}
+    lengths = tuple(len(stage) for stage in network.blocks)  # type: ignore[union-attr, arg-type]
+    return {_timm_key(key, lengths): value for key, value in flat.items()}
 
 
 _HEAD = ("conv_head", "bn2", "classifier")

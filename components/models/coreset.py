@@ -68,7 +68,7 @@ class _Selection:
         self.pool_distances = torch.empty(0, dtype=torch.float64)
         self._take(first)
         self._bring_up_to_date(torch.arange(len(self.norms)))
-        self._choose_pool()
+        self._choose_pool(self._highest())
 
     def pick_next(self) -> None:
         """Pick the farthest feature, looking outside the pool only when it could be there."""
@@ -97,24 +97,28 @@ class _Selection:
         torch.minimum(self.pool_distances, distances, out=self.pool_distances)
 
     def _refresh(self) -> None:
-        """Bring the highest bounds up to date until the highest of all are exact."""
+        """Bring the highest bounds up to date until those of a new pool are exact."""
         self.bounds[self.pool] = self.pool_distances
         self.num_seen[self.pool] = self.num_picks
-        while True:
-            highest = self.bounds.topk(min(self.batch, len(self.bounds))).indices
-            if not len(self._stale(highest[: self.pool_size])):
-                break
+        highest = self._highest()
+        while len(self._stale(highest[: self.pool_size])):
             self._bring_up_to_date(self._stale(highest))
-        self._choose_pool()
+            highest = self._highest()
+        self._choose_pool(highest)
+
+    def _highest(self) -> "Tensor":
+        """Return the features with the highest bounds, highest first: a batch, beyond the pool."""
+        num = max(self.batch, self.pool_size + 1)
+        return self.bounds.topk(min(num, len(self.bounds))).indices
 
     def _stale(self, indices: "Tensor") -> "Tensor":
         return indices[self.num_seen[indices] < self.num_picks]
 
-    def _choose_pool(self) -> None:
-        num = min(self.pool_size, len(self.bounds))
-        highest = self.bounds.topk(min(num + 1, len(self.bounds)))
-        self.outside = float(highest.values[num]) if len(self.bounds) > num else -float("inf")
-        self.pool = highest.indices[:num].sort().values  # the lowest index wins a tie
+    def _choose_pool(self, highest: "Tensor") -> None:
+        self.pool = highest[: self.pool_size].sort().values  # the lowest index wins a tie
+        self.outside = -float("inf")
+        if len(highest) > self.pool_size:
+            self.outside = float(self.bounds[highest[self.pool_size]])
         self.pool_features = self.features[self.pool].double()
         self.pool_norms = self.pool_features.square().sum(1)
         self.pool_distances = self.bounds[self.pool]

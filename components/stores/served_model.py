@@ -20,10 +20,15 @@ class ServedDetector(PythonModel):
     """An exported detector with its calibration."""
 
     def load_context(self, context: Any) -> None:
-        """Open the model folder; a changed byte is an error."""
+        """Open the model folder; a changed byte, or no calibration, is an error."""
+        from components.errors import SealError
         from components.predict import ExportedModel
 
-        self.model = ExportedModel(Path(context.artifacts["model"]))
+        folder = Path(context.artifacts["model"])
+        self.model = ExportedModel(folder)
+        if self.model.calibration is None:
+            raise SealError("E174", f"{folder} has no calibration.json.", "Calibrate, then seal.")
+        self.threshold = self.model.calibration.image_threshold
 
     def predict(
         self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None
@@ -36,11 +41,11 @@ class ServedDetector(PythonModel):
 
         del context
         scores, maps = self.model.predict(as_images(model_input))
-        threshold = self.model.calibration.image_threshold
+        exact = np.asarray(scores, dtype=np.float64)
         columns: dict[str, Any] = {
-            "pred_score": np.asarray(scores, dtype=np.float64),
-            "pred_label": (np.asarray(scores) >= threshold).astype(int),
-            "image_threshold": threshold,
+            "pred_score": exact,
+            "pred_label": (exact >= self.threshold).astype(int),
+            "image_threshold": self.threshold,
         }
         if params and params.get("maps"):
             columns["anomaly_map"] = list(maps)

@@ -4,7 +4,6 @@ A record is RUNNING until its artifacts are in, and FINISHED after; only finishe
 found again. Nothing here is read back as configuration.
 """
 
-import logging
 import os
 import shutil
 import socket
@@ -23,7 +22,7 @@ from filelock import FileLock
 from components.errors import StoreError
 from components.records import DataVersion
 from components.stores.flatten import flatten, sound_key
-from components.stores.tracked import Found, Registered, local_path, process_lives
+from components.stores.tracked import Found, Registered, local_path, process_lives, silence_mlflow
 
 ALIAS = "champion"
 _SERVED = Path(__file__).with_name("served_model.py")
@@ -42,7 +41,7 @@ class Tracking:
         artifact_root.mkdir(parents=True, exist_ok=True)
         if self._local:
             Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        _silence()
+        silence_mlflow()
         with self._errors(), self._one_at_a_time("open"):
             from mlflow import MlflowClient
 
@@ -170,7 +169,7 @@ class Tracking:
             )
         with self._errors(), self._one_at_a_time(f"registry-{station}"):
             for known in self.versions(station):
-                if known.tags["model_fingerprint"] == mark:
+                if known.tags.get("model_fingerprint") == mark:
                     return known.version
             source = self._log_model(model_dir, run_id, mark)
             if not self._client.search_registered_models(filter_string=f"name='{station}'"):
@@ -189,7 +188,7 @@ class Tracking:
             champion = str(models[0].aliases.get(ALIAS, ""))
             found = self._client.search_model_versions(f"name='{station}'")
         ordered = sorted(found, key=lambda version: int(version.version))
-        return tuple(_registered(version, champion) for version in ordered)
+        return tuple(Registered.of(version, champion) for version in ordered)
 
     def champion(self, station: str) -> Registered | None:
         """Return the version that holds the alias, None before the first."""
@@ -339,18 +338,13 @@ class Tracking:
         with tempfile.TemporaryDirectory(dir=self._artifact_root) as scratch:
             named = Path(scratch) / "model"
             shutil.copytree(model_dir, named, copy_function=shutil.copyfile)
-            package = shutil.copytree(
-                _PACKAGE,
-                Path(scratch) / _PACKAGE.name,
-                ignore=shutil.ignore_patterns("__pycache__"),
-            )
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # inputs are arrays of any size: no input schema
                 mlflow.pyfunc.save_model(
                     path=f"{scratch}/saved",
                     python_model=str(_SERVED),
                     artifacts={"model": str(named)},
-                    code_paths=[str(package)],
+                    code_paths=[str(_PACKAGE)],
                     signature=ModelSignature(
                         params=ParamSchema([ParamSpec("maps", "boolean", default=False)])
                     ),
@@ -383,14 +377,6 @@ class Tracking:
             ) from error
 
 
-def _silence() -> None:
-    """Keep the console ours; must come before MLflow is imported."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-
-
 def _dataset(data: DataVersion) -> Any:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
@@ -402,14 +388,3 @@ def _dataset(data: DataVersion) -> Any:
         source=source,
     )
     return DatasetInput(entity, [InputTag("mlflow.data.context", data.stage)])
-
-
-def _registered(version: Any, champion: str) -> Registered:
-    return Registered(
-        station=version.name,
-        version=str(version.version),
-        run_id=version.run_id,
-        tags=dict(version.tags),
-        created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
-        is_champion=str(version.version) == champion,
-    )

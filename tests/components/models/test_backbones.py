@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 import torch
 
+from components.data.images import read_image, to_model_input
 from components.errors import WeightsError
 from components.models import Padim, Stfpm
 from components.models.backbones import (
@@ -15,6 +16,7 @@ from components.models.backbones import (
     BackboneName,
     WeightStore,
     load_backbone,
+    renamed_state,
 )
 from components.params import Params
 
@@ -58,7 +60,7 @@ def test_a_wrong_local_file_is_an_error_even_if_the_package_has_the_right_one(
 ) -> None:
     copy = Path(shutil.copy(WeightStore().locate("lite0"), tmp_path))
     copy.write_bytes(copy.read_bytes() + b"\0")
-    with pytest.raises(WeightsError, match="E132 .*sha256"):
+    with pytest.raises(WeightsError, match=r"E132 .*sha256"):
         WeightStore((tmp_path,)).locate("lite0")
 
 
@@ -70,9 +72,26 @@ def test_channels_and_strides_are_those_of_the_registry(name: BackboneName) -> N
     assert {k: 64 // v.shape[2] for k, v in features.items()} == LAYER_STRIDES
 
 
-# Means of two feature maps of the ramp, measured once when the mapping was known to be right
-# (its full network then put photographs of the ImageNet classes into their classes).
-EXPECTED = {"lite0": (0.0, 0.0), "lite2": (0.0, 0.0)}
+MILITARY_UNIFORM = 652  # of the ImageNet classes
+
+
+@pytest.mark.parametrize("name", ["lite0", "lite2"])
+def test_the_whole_network_recognises_admiral_hoppers_uniform(name: BackboneName) -> None:
+    import matplotlib
+    import timm
+
+    backbone = BACKBONES[name]
+    network = timm.create_model(backbone.timm_name, pretrained=False).eval()
+    network.load_state_dict(renamed_state(WeightStore().locate(name), network), strict=True)
+    photograph = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    image = torch.from_numpy(to_model_input(read_image(photograph), 224))[None]
+    with torch.no_grad():
+        classes = network((image - backbone.mean) / backbone.std)
+    assert int(classes.argmax()) == MILITARY_UNIFORM
+
+
+# Means of the two feature maps of the ramp, measured when the test above held.
+EXPECTED = {"lite0": (0.51594, -0.33474), "lite2": (-0.35588, -0.49236)}
 
 
 @pytest.mark.parametrize("name", ["lite0", "lite2"])

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import StoreError
+from components.errors import SealError, StoreError
 from components.records import Calibration, DataVersion, Seal
 from components.stores.flatten import MAX_KEY, MAX_VALUE, flatten, sound_key
 from components.stores.tracking import Tracking
@@ -201,7 +201,9 @@ def model_folder(folder: Path, threshold: float = 0.5) -> Path:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, str(folder / "model.onnx"))
     save_file({"w": np.zeros(1, np.float32)}, folder / "model.safetensors")
-    (folder / "detector.json").write_text(json.dumps({"image_size_px": size}))
+    saved = {"image_size_px": size, "seed": 0, "params": {}}
+    words = ("fingerprint", "data_version", "backbone", "weights_sha256", "code")
+    (folder / "detector.json").write_text(json.dumps(saved | dict.fromkeys(words, "x")))
     Calibration(
         image_threshold=threshold,
         pixel_threshold=0.5,
@@ -239,6 +241,33 @@ def test_two_runs_that_register_the_same_model_at_once_get_one_version(
         jobs = [pool.submit(tracking.register, "race", folder, run_id, TAGS) for _ in range(2)]
         assert [job.result() for job in jobs] == ["1", "1"]
     assert len(tracking.versions("race")) == 1
+
+
+def test_one_appended_byte_keeps_the_served_model_from_loading(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from components.stores.served_model import ServedDetector
+
+    folder = model_folder(tmp_path / "m")
+    context = SimpleNamespace(artifacts={"model": str(folder)})
+    ServedDetector().load_context(context)
+    with (folder / "model.onnx").open("ab") as stream:
+        stream.write(b"x")
+    with pytest.raises(SealError, match=r"model\.onnx"):
+        ServedDetector().load_context(context)
+
+
+def test_one_array_or_many_become_a_list_of_images() -> None:
+    from components.stores.served_model import as_images
+
+    grey, colour = np.zeros((4, 5), np.uint8), np.zeros((4, 5, 3), np.uint16)
+    assert [i.shape for i in as_images(grey)] == [(4, 5)]
+    assert [i.shape for i in as_images(colour)] == [(4, 5, 3)]
+    assert [i.shape for i in as_images(np.zeros((2, 4, 5), np.uint8))] == [(4, 5)] * 2
+    assert [i.shape for i in as_images(np.zeros((2, 4, 5, 3), np.uint8))] == [(4, 5, 3)] * 2
+    assert [i.shape for i in as_images([grey, colour])] == [(4, 5), (4, 5, 3)]
+    with pytest.raises(ValueError, match=r"float64 \(4, 5\)"):
+        as_images([np.zeros((4, 5))])
 
 
 def test_a_registered_model_holds_no_pickle(tracking: Tracking, tmp_path: Path) -> None:
@@ -312,7 +341,6 @@ print("torch" in sys.modules or "anomalib" in sys.modules)
 def test_the_champion_loads_in_a_fresh_process_elsewhere_from_its_own_code(
     tracking: Tracking, store: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("components.predict")
     folder = model_folder(tmp_path / "m", threshold=1.0)  # a score of exactly 1 is anomalous
     tracking.register("fresh", folder, record(tracking, "fresh", "f1"), TAGS)
     tracking.set_champion("fresh", "1", None, {})
