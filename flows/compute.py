@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import get_context
 from types import TracebackType
 from typing import Self, TypeVar
@@ -41,6 +42,11 @@ class ComputePool:
                 "A compute process died (killed or out of memory).",
                 "Finished work is kept; run again, with fewer DEFECTLOOP_WORKERS if short.",
             ) from None
+
+    def warm_up(self) -> None:
+        """Let every process import the heavy libraries while the caller still reads files."""
+        for _ in range(self.workers):
+            self._executor.submit(_import_heavy)
 
     def _restart(self, broken: ProcessPoolExecutor) -> None:
         with self._lock:
@@ -77,6 +83,12 @@ def _enter(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _import_heavy() -> None:
+    import_module("components.models.networks.patchcore")
+    import_module("components.models.networks.padim")
+    time.sleep(1.0)  # so that each process takes one of these, not one process all of them
 
 
 _shared: dict[str, ComputePool] = {}

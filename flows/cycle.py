@@ -100,7 +100,8 @@ def run_cycle(run: CycleRun) -> RunSummary:
         validate_parameters=False,
         persist_result=False,
     )(_cycle)
-    with open_pool(run.settings.workers):
+    with open_pool(run.settings.workers) as pool:
+        pool.warm_up()
         return named(_Opaque(run))
 
 
@@ -118,7 +119,7 @@ def _cycle(opaque: _Opaque) -> RunSummary:
     try:
         run.materials = prepare_materials(run.settings, run.config.station, run.board)
     except CriticalFindingsError as findings:
-        return _finish(run, bad_data_summary(run, findings.report))
+        return _finish(run, bad_data_summary(run, findings.report, findings.ingested))
     run.experiment_run = run.tracking.open_cycle(
         run.name, run.run_id, tags=_tags(run), params={"profile": run.profile}
     )

@@ -109,7 +109,7 @@ def _launch(
     if as_json:
         print(summary.model_dump_json(indent=1))
     else:
-        _close(summary)
+        _close(summary, Path(_shown(settings, run_dir / "report.html")))
     return summary.outcome.exit_code
 
 
@@ -138,13 +138,13 @@ def _answered(settings, config, profile, tracking) -> str | None:  # type: ignor
     return run_dir if run_dir and (Path(run_dir) / "summary.json").is_file() else None
 
 
-def _close(summary: RunSummary) -> None:
+def _close(summary: RunSummary, report: Path) -> None:
     from components.report.console import closing_lines
 
     console = Console(highlight=False)
     if summary.outcome is Outcome.BAD_DATA and summary.validation is not None:
         _print_findings(console, summary.validation)
-    for line in closing_lines(summary):
+    for line in closing_lines(summary, report):
         console.print(line, markup=False, soft_wrap=True)
     sys.stdout.flush()
 

@@ -36,25 +36,29 @@ class Materials:
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """Images by split and type, synthetic ones apart."""
-        table: dict[str, Counter[str]] = {}
-        for record in self.prepared.records:
-            table.setdefault(record.split.value, Counter())[record.defect_type] += 1
-        for record in self.synthetic.records:
-            table.setdefault("tune (synthetic)", Counter())[record.defect_type] += 1
-        return {split: dict(sorted(types.items())) for split, types in sorted(table.items())}
+        drawn = counts_of(self.synthetic).get("tune", {})
+        return counts_of(self.prepared) | ({"tune (synthetic)": drawn} if drawn else {})
+
+
+def counts_of(manifest: Manifest) -> dict[str, dict[str, int]]:
+    """Return the number of images by split and defect type."""
+    table: dict[str, Counter[str]] = {}
+    for record in manifest.records:
+        table.setdefault(record.split.value, Counter())[record.defect_type] += 1
+    return {split: dict(sorted(types.items())) for split, types in sorted(table.items())}
 
 
 class CriticalFindingsError(DataError):
     """Validation found what a run must not build on."""
 
-    def __init__(self, report: ValidationReport) -> None:
-        self.report = report
+    def __init__(self, report: ValidationReport, ingested: Manifest) -> None:
+        self.report, self.ingested = report, ingested
         failed = [c for c in report.checks if c.severity == "critical" and not c.passed]
         names = ", ".join(check.name for check in failed)
         super().__init__("E110", f"Validation failed: {names}.", "Mend the files below, run again.")
 
-    def __reduce__(self) -> tuple[type, tuple[ValidationReport]]:  # type: ignore[override]
-        return type(self), (self.report,)
+    def __reduce__(self) -> tuple[type, tuple[ValidationReport, Manifest]]:  # type: ignore[override]
+        return type(self), (self.report, self.ingested)
 
 
 def prepare_materials(settings: Settings, station: Station, board: StepBoard) -> Materials:
@@ -81,7 +85,7 @@ def prepare_materials(settings: Settings, station: Station, board: StepBoard) ->
         if not report.passed:
             step.line = "critical findings"
     if not report.passed:
-        raise CriticalFindingsError(report)
+        raise CriticalFindingsError(report, ingested)
     with board.step("synthesize") as step:
         found["prepare"], prepared_reused = _materialize(settings, name, "prepare")
         found["synthesize"], drawn_reused = _materialize(settings, name, "synthesize")

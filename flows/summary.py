@@ -2,11 +2,13 @@
 
 import resource
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from components.identity import environment_versions, file_sha256
-from components.records import Outcome, RunSummary, StepTiming, ValidationReport
+from components.records import Case, Manifest, Outcome, RunSummary, StepTiming, ValidationReport
 from components.verdict import cautions, verdict
+from flows.materials import counts_of
 
 if TYPE_CHECKING:
     from flows.cycle import CycleRun
@@ -64,8 +66,8 @@ def closing_summary(run: "CycleRun", outcome: Outcome) -> RunSummary:
         evaluations=judged.evaluations if judged else {},
         evaluated_names=judged.names if judged else {},
         report_floors=judged.floors if judged else {},
-        misses=winner.misses if winner else (),
-        false_alarms=winner.false_alarms if winner else (),
+        misses=_with_source_paths(run, winner.misses) if winner else (),
+        false_alarms=_with_source_paths(run, winner.false_alarms) if winner else (),
         stress=stress,
         lineage=_lineage(run),
         registered_version=run.registered,
@@ -74,15 +76,27 @@ def closing_summary(run: "CycleRun", outcome: Outcome) -> RunSummary:
     )
 
 
-def bad_data_summary(run: "CycleRun", report: ValidationReport) -> RunSummary:
+def bad_data_summary(run: "CycleRun", report: ValidationReport, ingested: Manifest) -> RunSummary:
     """Return the summary of a run that validation stopped."""
     failed = [c for c in report.checks if c.severity == "critical" and not c.passed]
     return RunSummary(
         **_identity(run, Outcome.BAD_DATA),
         verdict=f"STOPPED: {len(failed)} critical data check(s) failed: "
         + ", ".join(check.name for check in failed),
+        counts=counts_of(ingested),
+        rejects=ingested.rejects,
+        data_notes=ingested.notes,
         validation=report,
         lineage={"git_sha": _git_sha(run)},
+    )
+
+
+def _with_source_paths(run: "CycleRun", cases: Iterable[Case]) -> tuple[Case, ...]:
+    """Name a pictured image by the file that a person knows, not by its content."""
+    paths = {record.image_id: record.image_path for record in run.ready.ingested.records}
+    return tuple(
+        case.model_copy(update={"image_path": paths.get(case.image_id, case.image_path)})
+        for case in cases
     )
 
 
@@ -98,7 +112,8 @@ def _identity(run: "CycleRun", outcome: Outcome) -> dict[str, Any]:
         "steps": tuple(_steps(run)),
         "reproduce": run.command,
         "wall_s": time.perf_counter() - run.clock,
-        "peak_bytes": _peak_bytes(),
+        "confidence": run.config.station.evaluate.confidence,
+        "peak_bytes": _peak_bytes(run),
     }
 
 
@@ -106,10 +121,11 @@ def _steps(run: "CycleRun") -> list[StepTiming]:
     return list(run.board.timings)
 
 
-def _peak_bytes() -> int:
-    """Return the largest resident set of this process or of one it waited for, in bytes."""
-    usage = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return max(u.ru_maxrss for u in usage) * 1024
+def _peak_bytes(run: "CycleRun") -> int:
+    """Return what the run held at most: this process and every compute process at its worst."""
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    compute = max((c.peak_bytes for c in run.candidates), default=0)
+    return own + run.settings.workers * compute
 
 
 def _git_sha(run: "CycleRun") -> str:

@@ -72,7 +72,7 @@ def check_no_leak(manifest: Manifest, bits: int) -> None:
     """Hold the real images' splits apart, and synthetic ones to parents of the tune set.
 
     Raises:
-        LeakError: E120 names the files that meet across splits, and why.
+        LeakError: E125 names the files that meet across splits, and why.
     """
     placed = [r for r in manifest.records if r.split in _OURS]
     real = [record for record in placed if record.origin == "real"]
@@ -86,7 +86,7 @@ def check_no_leak(manifest: Manifest, bits: int) -> None:
     if lines:
         more = f"; and {len(lines) - _LEAKS_SHOWN} more" if len(lines) > _LEAKS_SHOWN else ""
         message = f"{manifest.station}: the sets meet: " + "; ".join(lines[:_LEAKS_SHOWN]) + more
-        raise LeakError("E120", message + ".", "Split again, or remove the copies.")
+        raise LeakError("E125", message + ".", "Split again, or remove the copies.")
 
 
 def _unions(manifest: Manifest, records: Sequence[ImageRecord], bits: int) -> list[_Union]:

@@ -45,7 +45,9 @@ def sparse_projection(features_ND: "Tensor", seed: int) -> "Tensor":
     from anomalib.models.components.dimensionality_reduction import SparseRandomProjection
 
     projection = SparseRandomProjection(eps=0.9, random_state=seed)
-    projection.fit(features_ND)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # random_state alone does not decide the signs
+        projection.fit(features_ND)
     projected: torch.Tensor = projection.transform(features_ND)
     return projected.float()
 

@@ -91,4 +91,4 @@ def _gates(gates: tuple[Gate, ...]) -> Block:
         )
         for g in gates
     )
-    return Table(("", "rule", "limit", "measured", "interval"), "llrrr", rows)
+    return Table(("", "rule", "limit", "measured", "interval"), "llllr", rows)

@@ -182,7 +182,7 @@ def test_synthetic_images_are_left_where_they_are() -> None:
 def leak(*records: ImageRecord) -> str:
     with pytest.raises(LeakError) as caught:
         check_no_leak(manifest(*records), 12)
-    assert caught.value.code == "E120"
+    assert caught.value.code == "E125"
     return caught.value.message
 
 
