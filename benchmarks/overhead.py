@@ -55,6 +55,7 @@ weights = out / "weights"
 weights.mkdir(parents=True)
 name = BACKBONES["lite0"].timm_name
 state = renamed_state(WeightStore().locate("lite0"), timm.create_model(name))
+state = {key: value.contiguous() for key, value in state.items()}
 save_file(state, weights / "model.safetensors")
 (weights / "config.json").write_text(json.dumps({"architecture": name, "num_classes": 1000}))
 bad = sorted(p.name for p in (root / "test").iterdir() if p.name != "good")
@@ -74,7 +75,8 @@ engine = Engine(
     enable_progress_bar=False,
 )
 engine.fit(model=model, datamodule=data)
-print(sum(len(b.pred_score) for b in engine.predict(model=model, dataloaders=data.test_dataloader())))
+found = engine.predict(model=model, dataloaders=data.test_dataloader())
+print(sum(len(batch.pred_score) for batch in found))
 """
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.calibrate import calibrate, threshold_at_fpr
+from components.data.drift import summarise
 from components.data.images import read_image
 from components.data.subset import stratified_subset
 from components.records import (
@@ -94,6 +95,7 @@ def run_refit(job: RefitJob) -> RefitOutcome:
     )
     calibration.save(job.out / "calibration.json")
     _write_ids(job.out / "trained_on.json", normals)
+    summarise(real).save(job.out / "data_summary.json")
     model = TorchModel(job.out)
     export(model, job.out)
     seal(job.out)

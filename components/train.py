@@ -27,7 +27,8 @@ from components.records import FittedDetector, ImageRecord, Manifest
 if TYPE_CHECKING:
     from torch import Tensor
 
-BATCH = 8
+BATCH = 8  # for gradients
+ONE_PASS_BATCH = 4  # larger ones are slower on a CPU: their activations leave the cache
 _CACHE_BYTES = 1 << 30
 _SHORT = {"coreset_ratio": "c", "num_epochs": "e", "n_features": "n", "top_k": "k"}
 
@@ -158,8 +159,9 @@ class _TrainingImages:
     def _pass(self, number: int, order: Sequence[int], *, augmented: bool) -> "Iterator[Tensor]":
         import torch
 
-        for start in range(0, len(order), BATCH):
-            inputs = [self._input(i, number, augmented) for i in order[start : start + BATCH]]
+        size = ONE_PASS_BATCH if self.one_pass else BATCH
+        for start in range(0, len(order), size):
+            inputs = [self._input(i, number, augmented) for i in order[start : start + size]]
             batch = torch.from_numpy(np.stack(inputs))
             yield batch.contiguous(memory_format=torch.channels_last)
 

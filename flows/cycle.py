@@ -34,7 +34,12 @@ from flows.console import StepBoard
 from flows.identity import cycle_fingerprint, weights_in_play
 from flows.judgement import Judgement, judge_models
 from flows.ledger import Ledger
-from flows.materials import CriticalFindingsError, Materials, prepare_materials
+from flows.materials import (
+    CriticalFindingsError,
+    Materials,
+    compared_with_champion,
+    prepare_materials,
+)
 from flows.promotion import promote, register_version
 from flows.settings import Settings
 from flows.study import Study
@@ -120,6 +125,7 @@ def _cycle(opaque: _Opaque) -> RunSummary:
         run.materials = prepare_materials(run.settings, run.config.station, run.board)
     except CriticalFindingsError as findings:
         return _finish(run, bad_data_summary(run, findings.report, findings.ingested))
+    run.materials = compared_with_champion(run.materials, run.settings, run.tracking)
     run.experiment_run = run.tracking.open_cycle(
         run.name, run.run_id, tags=_tags(run), params={"profile": run.profile}
     )

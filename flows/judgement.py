@@ -21,6 +21,7 @@ from components.records import (
 from components.refit import RefitJob, RefitOutcome
 from flows.console import Step
 from flows.ledger import Kept, Ledger
+from flows.promotion import fetch_champion
 from flows.study import Study
 from flows.tasks import judge_task, latency_task, refit_task
 
@@ -129,10 +130,9 @@ def _judge(
     contenders: dict[str, tuple[str, Path, str]] = {}
     for role, name, kept in zip(("winner", "runner_up"), named, refits, strict=False):
         contenders[role] = (name, kept.folder, kept.outcome.fitted.fingerprint)
-    champion = run.tracking.champion(run.name)
-    if champion is not None:
-        folder = run.settings.state / "champions" / f"{run.name}-v{champion.version}"
-        folder = run.tracking.download(run.name, champion.version, folder)
+    reigning = fetch_champion(run.settings, run.tracking, run.name)
+    if reigning is not None:
+        champion, folder = reigning
         fitted = json.loads((folder / "detector.json").read_text(encoding="utf-8"))
         contenders["champion"] = (f"v{champion.version}", folder, str(fitted["fingerprint"]))
     jobs = {role: _judge_job(run, role, *who) for role, who in contenders.items()}

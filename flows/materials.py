@@ -1,16 +1,19 @@
 """The bytes of one run: DVC brings them up to date, and the sets are laid out for the jobs."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from components.data.drift import DataSummary, drift
 from components.data.manifest import read_manifest, write_manifest
 from components.data.split import check_no_leak
 from components.errors import DataError
 from components.records import DataVersion, Manifest, Split, ValidationReport
 from components.station import Station
+from components.stores.tracking import Tracking
 from components.stores.versions import Stage
 from components.trial import SetPaths
 from flows.console import StepBoard
+from flows.promotion import fetch_champion
 from flows.settings import Settings
 from flows.tasks import materialize_task
 
@@ -100,6 +103,20 @@ def prepare_materials(settings: Settings, station: Station, board: StepBoard) ->
     check_no_leak(prepared, station.split.near_duplicate_bits)
     sets = _lay_out(settings, station, prepared, found)
     return Materials(ingested, prepared, synthetic, report, found, sets)
+
+
+def compared_with_champion(
+    materials: Materials, settings: Settings, tracking: Tracking
+) -> Materials:
+    """Add to the findings how the data moved since the champion learned from it."""
+    reigning = fetch_champion(settings, tracking, materials.prepared.station)
+    if reigning is None or not (reigning[1] / "data_summary.json").is_file():
+        return materials
+    known = DataSummary.load(reigning[1] / "data_summary.json")
+    now = read_manifest(materials.sets.real_manifest, materials.sets.real_root)
+    checks = (*materials.validation.checks, *drift(now, known))
+    validation = materials.validation.model_copy(update={"checks": checks})
+    return replace(materials, validation=validation)
 
 
 def _materialize(settings: Settings, station: str, stage: Stage) -> tuple[DataVersion, bool]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.params import digest_of
 from components.records import PromotionRecord, SelectionDecision
+from components.stores.tracked import Registered
 from components.stores.tracking import Tracking
 from flows.settings import Settings
 
@@ -15,6 +16,17 @@ def register_version(
 ) -> str:
     """Register the model folder; the same model fingerprint is never registered twice."""
     return tracking.register(station, model_dir, run_id, tags)
+
+
+def fetch_champion(
+    settings: Settings, tracking: Tracking, station: str
+) -> tuple[Registered, Path] | None:
+    """Return the reigning version with its model folder, or None before the first."""
+    champion = tracking.champion(station)
+    if champion is None:
+        return None
+    folder = settings.state / "champions" / f"{station}-v{champion.version}"
+    return champion, tracking.download(station, champion.version, folder)
 
 
 def promote(

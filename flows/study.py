@@ -99,7 +99,16 @@ def tune(study: Study, tuner: Tuner, step: Step) -> tuple[TrialRecord, ...]:
     step.line = f"{len(records) - failed}/{len(records)} trials" + (
         f" · {failed} failed (reason in report)" if failed else ""
     )
-    return records
+    return tuple(_timed(study, record) for record in records)
+
+
+def _timed(study: Study, record: TrialRecord) -> TrialRecord:
+    """Give a trial the seconds that it computed, not those it waited for its batch."""
+    kept = study.outcomes.get(record.candidate, {}).get(0)
+    if kept is None or record.state != "complete":
+        return record
+    seconds = kept.outcome.fit_s + kept.outcome.predict_s
+    return record.model_copy(update={"duration_s": seconds, "reused": kept.reused})
 
 
 def _run_batch(study: Study, tuner: Tuner, batch: Sequence[Suggestion], step: Step) -> None:

@@ -127,18 +127,25 @@ def _verified(path: Path, backbone: Backbone) -> Path:
 
 
 def load_backbone(
-    store: WeightStore | None, name: BackboneName, weights: WeightsKind, layers: tuple[str, ...]
+    store: WeightStore | None,
+    name: BackboneName,
+    weights: WeightsKind,
+    layers: tuple[str, ...],
+    *,
+    trainable: bool = False,
 ) -> "nn.Module":
     """Return anomalib's frozen feature extractor: images B3HW, normalised → dict of BCHW.
 
     It runs no further than its deepest layer. Random weights come from torch's global
     generator. ``store`` is None only where a saved state dict is about to fill every weight.
+    A ``trainable`` backbone keeps its batch norms; a frozen one has them folded.
 
     Raises:
         WeightsError: as for :meth:`WeightStore.locate`.
         ParamsError: E133, a layer that this backbone does not have.
     """
     from components.models.networks import TimmFeatureExtractor
+    from components.models.networks.folding import fold_batch_norms
 
     backbone = BACKBONES[name]
     unknown = [layer for layer in layers if layer not in backbone.channels]
@@ -154,7 +161,10 @@ def load_backbone(
             del state[key]  # the features-only model ends before them
         features.load_state_dict(state, strict=True)
     features.blocks = features.blocks[: int(layers[-1].removeprefix("blocks.")) + 1]
-    return extractor.eval().requires_grad_(False)
+    extractor.eval().requires_grad_(False)
+    if not trainable:
+        fold_batch_norms(features)
+    return extractor
 
 
 def renamed_state(path: Path, network: "nn.Module") -> "dict[str, Tensor]":

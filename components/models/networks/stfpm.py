@@ -72,7 +72,7 @@ def _student(params: Stfpm, seed: int) -> nn.Module:
     student: Any
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed + 1)
-        student = load_backbone(None, params.backbone, "random", params.layers)
+        student = load_backbone(None, params.backbone, "random", params.layers, trainable=True)
     student.requires_grad = True  # anomalib's switch: keep gradients in forward
     for parameter in student.parameters():
         parameter.requires_grad_(True)
