@@ -134,7 +134,8 @@ def _judge(
     if reigning is not None:
         champion, folder = reigning
         fitted = json.loads((folder / "detector.json").read_text(encoding="utf-8"))
-        contenders["champion"] = (f"v{champion.version}", folder, str(fitted["fingerprint"]))
+        if fitted["fingerprint"] != contenders["winner"][2]:  # else it is judged already
+            contenders["champion"] = (f"v{champion.version}", folder, str(fitted["fingerprint"]))
     jobs = {role: _judge_job(run, role, *who) for role, who in contenders.items()}
     found = {r: ledger.find("judge", _mark(j), JudgeOutcome) for r, j in jobs.items()}
     found = {r: k if k and _pictures_stand(run, k.outcome) else None for r, k in found.items()}
@@ -216,6 +217,7 @@ def _conclude(
         )
     floors = _report_floors(run)
     champion = run.tracking.champion(run.name)
+    reigns_already = champion is not None and "champion" not in evaluations
     comparison = (
         compare(evaluations["champion"], evaluations["winner"], seed=0)
         if "champion" in evaluations
@@ -228,12 +230,12 @@ def _conclude(
         floors=floors,
         decision=run.decided,
         comparison=comparison,
-        champion_version=champion.version if champion else None,
+        champion_version=None if reigns_already or champion is None else champion.version,
         seen_report_images=_seen(refit, evaluations["winner"]),
     )
     held = gates(facts)
     ended = outcome(facts, held)
-    if champion and judged["champion"][0].fingerprint == refit.outcome.fitted.fingerprint:
+    if reigns_already and ended is Outcome.PROMOTED:
         ended = Outcome.KEPT
     labels = [p.gt_label for p in evaluations["winner"].predictions]
     step.line = f"{labels.count(0)} normal, {labels.count(1)} anomalous, read once"

@@ -93,7 +93,8 @@ def tune(study: Study, tuner: Tuner, step: Step) -> tuple[TrialRecord, ...]:
         if record.state == "complete":
             _recall(study, record)
     if not study.outcomes:
-        reasons = "; ".join(sorted({r.error for r in records if r.error})[:3])
+        told = {r.error for r in records if r.error} | set(study.errors.values())
+        reasons = "; ".join(sorted(told)[:3])
         raise PipelineError("E180", f"All {len(records)} trials failed: {reasons}", "See the log.")
     failed = sum(r.state == "failed" for r in records)
     step.line = f"{len(records) - failed}/{len(records)} trials" + (
@@ -129,16 +130,13 @@ def _run_batch(study: Study, tuner: Tuner, batch: Sequence[Suggestion], step: St
 
 
 def _recall(study: Study, record: TrialRecord) -> None:
-    """Bring back the figures of a trial that an earlier, interrupted run finished."""
+    """Bring back the figures of a trial that an earlier run finished (or lost: then measure it)."""
     params = TrainParams.model_validate(record.params)
     if 0 in study.outcomes.get(params.name, {}):
         return
-    job = study.job(params, seed=0)
-    kept = study.ledger.find("trial", job.fingerprint, TrialOutcome)
-    if kept is None:
-        (result,) = measure(study, [job], None)
-        if isinstance(result, str):
-            study.errors[params.name] = result
+    (result,) = measure(study, [study.job(params, seed=0)], None)
+    if isinstance(result, str):
+        study.errors[params.name] = result
 
 
 def measure(
