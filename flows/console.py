@@ -33,6 +33,9 @@ class Step(Protocol):
     def advance(self, note: str = "") -> None:
         """Say that one piece is done."""
 
+    def at(self, done: int, total: int) -> None:
+        """Say how many pieces of how many are done."""
+
 
 class _Step:
     def __init__(self, progress: Progress, name: str) -> None:
@@ -47,6 +50,9 @@ class _Step:
 
     def advance(self, note: str = "") -> None:
         self._progress.update(self._task, advance=1, note=note)
+
+    def at(self, done: int, total: int) -> None:
+        self._progress.update(self._task, completed=done, total=total)
 
 
 class StepBoard:

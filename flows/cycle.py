@@ -3,6 +3,7 @@
 Read top to bottom, this file is the order of the work; what each step does is in ``components``.
 """
 
+import shutil
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -258,6 +259,9 @@ def _register(run: CycleRun) -> RunSummary:
 
 def _finish(run: CycleRun, summary: RunSummary) -> RunSummary:
     """Write summary and report; close the cycle's record last, so that a kill before it resumes."""
+    docs = run.settings.data("validate", run.name) / "docs"
+    if docs.is_dir():
+        shutil.copytree(docs, run.run_dir / "validation", dirs_exist_ok=True)
     summary.save(run.run_dir / "summary.json")
     render(summary, run.run_dir)
     if run.experiment_run:

@@ -4,7 +4,7 @@ import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
@@ -14,6 +14,9 @@ from components.station import StationConfig, load_station
 from flows.console import StepBoard
 from flows.preflight import examine, external_folder, require
 from flows.settings import Settings
+
+if TYPE_CHECKING:
+    from components.stores.tracking import Tracking
 
 
 def examine_station(settings: Settings, name: str, profile: str, overrides: tuple[str, ...]) -> int:
@@ -122,7 +125,9 @@ def _adopt_external(settings: Settings, config: StationConfig) -> None:
         adopt(settings.root, config.station.name, folder)
 
 
-def _answered(settings, config, profile, tracking) -> str | None:  # type: ignore[no-untyped-def]
+def _answered(
+    settings: Settings, config: StationConfig, profile: str, tracking: "Tracking"
+) -> str | None:
     """Return the folder of a finished run with today's fingerprint, or None."""
     from components.stores.versions import Stage, is_fresh, version
     from flows.identity import cycle_fingerprint
@@ -145,6 +150,8 @@ def _close(summary: RunSummary, report: Path) -> None:
     if summary.outcome is Outcome.BAD_DATA and summary.validation is not None:
         _print_findings(console, summary.validation)
     for line in closing_lines(summary, report):
+        if summary.outcome is Outcome.BAD_DATA and line.startswith(" ✗"):
+            continue  # the table above says it with every file
         console.print(line, markup=False, soft_wrap=True)
     sys.stdout.flush()
 

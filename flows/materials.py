@@ -12,7 +12,7 @@ from components.station import Station
 from components.stores.tracking import Tracking
 from components.stores.versions import Stage
 from components.trial import SetPaths
-from flows.console import StepBoard
+from flows.console import Step, StepBoard
 from flows.promotion import fetch_champion
 from flows.settings import Settings
 from flows.tasks import materialize_task
@@ -73,7 +73,7 @@ def prepare_materials(settings: Settings, station: Station, board: StepBoard) ->
     """
     name, found = station.name, {}
     with board.step("ingest") as step:
-        found["ingest"], step.reused = _materialize(settings, name, "ingest")
+        found["ingest"], step.reused = _materialize(settings, name, "ingest", step)
         raw = settings.data("raw", name)
         ingested = read_manifest(settings.data("ingest", name) / "manifest.parquet", raw)
         labels = Counter(record.gt_label for record in ingested.records)
@@ -82,7 +82,7 @@ def prepare_materials(settings: Settings, station: Station, board: StepBoard) ->
         if station.licence:
             step.line += f"  licence {station.licence}"
     with board.step("validate") as step:
-        found["validate"], step.reused = _materialize(settings, name, "validate")
+        found["validate"], step.reused = _materialize(settings, name, "validate", step)
         report = ValidationReport.load(settings.data("validate", name) / "report.json")
         step.line = f"{len(report.checks)} checks · {len(report.warnings)} warnings"
         if not report.passed:
@@ -90,8 +90,8 @@ def prepare_materials(settings: Settings, station: Station, board: StepBoard) ->
     if not report.passed:
         raise CriticalFindingsError(report, ingested)
     with board.step("synthesize") as step:
-        found["prepare"], prepared_reused = _materialize(settings, name, "prepare")
-        found["synthesize"], drawn_reused = _materialize(settings, name, "synthesize")
+        found["prepare"], prepared_reused = _materialize(settings, name, "prepare", step)
+        found["synthesize"], drawn_reused = _materialize(settings, name, "synthesize", step)
         step.reused = prepared_reused and drawn_reused
         prepared_root, drawn_root = (
             settings.data("prepare", name),
@@ -119,8 +119,10 @@ def compared_with_champion(
     return replace(materials, validation=validation)
 
 
-def _materialize(settings: Settings, station: str, stage: Stage) -> tuple[DataVersion, bool]:
-    return materialize_task.submit(settings.root, station, stage).result()
+def _materialize(
+    settings: Settings, station: str, stage: Stage, step: Step
+) -> tuple[DataVersion, bool]:
+    return materialize_task.submit(settings.root, station, stage, step.at).result()
 
 
 def _lay_out(

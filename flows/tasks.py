@@ -4,6 +4,7 @@ Tasks that train carry the tag ``gpu`` so that a work pool can route and limit t
 output are retried: a fit that failed once fails again.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,11 @@ _IO: dict[str, Any] = {
 
 
 @task(name="materialize", task_run_name="{stage} {station}", tags=["io"], **_IO)
-def materialize_task(root: Path, station: str, stage: versions.Stage) -> tuple[DataVersion, bool]:
+def materialize_task(
+    root: Path, station: str, stage: versions.Stage, progress: Callable[[int, int], None]
+) -> tuple[DataVersion, bool]:
     """Bring one DVC output up to date; say whether it already was."""
-    return versions.materialize(root, station, stage)
+    return versions.materialize(root, station, stage, progress=progress)
 
 
 @task(name="trial", task_run_name="trial {job.params.name} seed {job.seed}", tags=["gpu"], **_IO)

@@ -1,0 +1,31 @@
+"""One quiet line a step, with its number, its word and how long it took."""
+
+import io
+
+from rich.console import Console
+
+from flows.console import StepBoard
+
+
+def test_a_finished_step_leaves_one_aligned_line_and_its_time() -> None:
+    board = StepBoard(8)
+    board.console = Console(file=io.StringIO(), width=100)
+    with board.step("ingest") as step:
+        step.total(3)
+        step.advance("a.png")
+        step.at(3, 3)
+        step.line = "588 normal · 313 anomalous"
+    with board.step("validate") as step:
+        step.line, step.reused = "14 checks", True
+    first, second = board.console.file.getvalue().splitlines()
+    assert first.startswith("[1/8] ingest      ✓ 588 normal · 313 anomalous")
+    assert first.endswith("0:00")
+    assert second.startswith("[2/8] validate    ✓ 14 checks")
+    assert second.endswith("reused")
+    assert [(t.step, t.reused) for t in board.timings] == [("ingest", False), ("validate", True)]
+
+
+def test_for_a_machine_the_standard_output_stays_clean(capsys) -> None:
+    with StepBoard(1, quiet=True).step("ingest") as step:
+        step.line = "done"
+    assert capsys.readouterr().out == ""
