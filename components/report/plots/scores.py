@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.records import Prediction
 from components.report.plots.canvas import ANOMALOUS, INK, MUTED, NORMAL, draw
@@ -39,6 +40,11 @@ def scores_by_type(predictions: Sequence[Prediction], threshold: float) -> str:
     return draw("scores", says, 1.9 + 0.3 * len(rows), paint)
 
 
+def _side(centre: float, edges: NDArray[np.float64]) -> str:
+    """Write a label towards the middle of the plot, where there is room for it."""
+    return "left" if centre < (edges[0] + edges[-1]) / 2 else "right"
+
+
 def by_type(
     predictions: Sequence[Prediction], threshold: float
 ) -> tuple[tuple[str, np.ndarray, bool], ...]:
@@ -71,7 +77,7 @@ def _histograms(axes: Any, predictions: Sequence[Prediction]) -> None:
             (centre, heights[peak]),
             xytext=(0, 3),
             textcoords="offset points",
-            ha="right" if label == 0 else "left",
+            ha=_side(centre, edges),
             color=colour,
             fontsize=8.5,
         )
