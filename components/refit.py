@@ -27,8 +27,7 @@ from components.records import (
     Record,
     Split,
 )
-from components.train import fit
-from components.trial import TrialJob, read_sets, scored
+from components.trial import TrialJob, fit_to, read_sets, scored
 
 # Pixel thresholds come from this many map values per image: enough for the declared rates.
 PIXELS_PER_IMAGE = 2000
@@ -58,7 +57,6 @@ class RefitOutcome(Record):
 def run_refit(job: RefitJob) -> RefitOutcome:
     """Cross-fit the thresholds, fit on all normals, export, check parity, seal."""
     from components.export import check_parity, export, seal
-    from components.models.backbones import WeightStore
     from components.predict import ExportedModel, TorchModel
 
     trial = job.trial
@@ -68,16 +66,7 @@ def run_refit(job: RefitJob) -> RefitOutcome:
         (*real.of(Split.FIT, label=0), *real.of(Split.TUNE, label=0)), limit
     )
     image_scores, pixel_scores, fold_thresholds = _cross_fit(job, real, normals)
-    fitted = fit(
-        trial.params,
-        real,
-        normals,
-        WeightStore(trial.weight_folders),
-        seed=trial.seed,
-        out=job.out,
-        data_version=trial.data_version,
-        fingerprint=trial.fingerprint,
-    )
+    fitted = fit_to(trial, real, normals, job.out)
     calibration = calibrate(
         image_scores,
         pixel_scores,
@@ -117,7 +106,6 @@ def _cross_fit(
     """Score every normal by a detector fitted without its fold: images, pixels, thresholds."""
     import tempfile
 
-    from components.models.backbones import WeightStore
     from components.predict import TorchModel
 
     trial = job.trial
@@ -130,16 +118,7 @@ def _cross_fit(
         rest = tuple(record for record in normals if record.image_id not in ids)
         with tempfile.TemporaryDirectory(prefix="defectloop-fold-") as scratch:
             folder = Path(scratch) / "model"
-            fit(
-                trial.params,
-                real,
-                rest,
-                WeightStore(trial.weight_folders),
-                seed=trial.seed,
-                out=folder,
-                data_version=trial.data_version,
-                fingerprint=trial.fingerprint,
-            )
+            fit_to(trial, real, rest, folder)
             predictions, maps = scored(TorchModel(folder), real, held_out)
         scores = np.array([p.pred_score for p in predictions])
         image_scores.extend(scores.tolist())

@@ -5,7 +5,8 @@ report image at all, which makes reading one there impossible rather than forbid
 """
 
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,10 +94,6 @@ def read_sets(job_sets: SetPaths) -> tuple[Manifest, Manifest]:
 
 def run_trial(job: TrialJob) -> TrialOutcome:
     """Fit a candidate and measure it on the tune set, real and synthetic defects apart."""
-    import time
-
-    from components.models.backbones import WeightStore
-
     real, synthetic = read_sets(job.sets)
     fit_records = stratified_subset(real.of(Split.FIT, label=0), job.max_fit_images)
     tune_records = stratified_subset(real.of(Split.TUNE), job.max_tune_images)
@@ -104,16 +101,7 @@ def run_trial(job: TrialJob) -> TrialOutcome:
     synthetic = synthetic.model_copy(update={"records": drawn})
     with tempfile.TemporaryDirectory(prefix="defectloop-trial-") as scratch:
         folder = job.export_to or Path(scratch) / "model"
-        fitted = fit(
-            job.params,
-            real,
-            fit_records,
-            WeightStore(job.weight_folders),
-            seed=job.seed,
-            out=folder,
-            data_version=job.data_version,
-            fingerprint=job.fingerprint,
-        )
+        fitted = fit_to(job, real, fit_records, folder)
         started = time.perf_counter()
         judged = judge_on_tune(folder, real, tune_records, synthetic, job.deployed_fpr)
         metrics, basis, predictions = judged
@@ -128,6 +116,24 @@ def run_trial(job: TrialJob) -> TrialOutcome:
         peak_bytes=fitted.peak_bytes,
         size_bytes=size,
         fitted=fitted,
+    )
+
+
+def fit_to(
+    job: TrialJob, manifest: Manifest, records: Sequence[ImageRecord], folder: Path
+) -> FittedDetector:
+    """Fit the job's candidate on some normals and save it to a folder."""
+    from components.models.backbones import WeightStore
+
+    return fit(
+        job.params,
+        manifest,
+        records,
+        WeightStore(job.weight_folders),
+        seed=job.seed,
+        out=folder,
+        data_version=job.data_version,
+        fingerprint=job.fingerprint,
     )
 
 

@@ -163,6 +163,13 @@ def test_a_second_run_finds_nothing_to_do(plant: Path, resumed: str) -> None:
     assert done.stdout.startswith("NOTHING TO DO.")
 
 
+def test_a_machine_reads_the_unchanged_run_as_json(plant: Path, resumed: str) -> None:
+    done = defectloop(plant, "run", "parts", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["outcome"] == "unchanged"
+    assert answer["champion_version"] == "1"
+
+
 def test_a_changed_parameter_is_something_to_do(plant: Path, resumed: str) -> None:
     from components.station import load_station
     from flows.identity import cycle_fingerprint
