@@ -86,6 +86,8 @@ def cautions(
     if evaluation is not None:
         overkill = evaluation.figure("overkill_rate", origin="real")
         calibration = evaluation.calibration
+        if evaluation.latency is not None and not evaluation.latency.alone:
+            found.append("latency was measured while other work ran on the machine")
         if (
             overkill is not None
             and calibration is not None
