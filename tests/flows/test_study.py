@@ -34,7 +34,7 @@ def params(kind: str, noise: float) -> TrainParams:
     return TrainParams.model_validate({"detector": {"kind": kind}, "input_noise": noise})
 
 
-def outcome(auroc: float | None, *, equal: bool = False) -> TrialOutcome:
+def outcome(auroc: float | None, *, equal: bool = False, predict_s: float = 1.0) -> TrialOutcome:
     fitted = FittedDetector(
         detector="d", backbone="b", params={}, fingerprint="f", data_version="v", seed=0,
         num_images=1, fit_s=1.0, peak_bytes=1, weights_sha256="w", folder=Path("f"),
@@ -48,7 +48,7 @@ def outcome(auroc: float | None, *, equal: bool = False) -> TrialOutcome:
     )  # fmt: skip
     return TrialOutcome(
         metrics={"image_auroc": auroc, "aupro": 0.5}, basis="real", predictions=predictions,
-        fit_s=1.0, predict_s=1.0, peak_bytes=1, fitted=fitted,
+        fit_s=1.0, predict_s=predict_s, peak_bytes=1, fitted=fitted,
     )  # fmt: skip
 
 
@@ -75,11 +75,15 @@ def add(study: Study, kind: str, noise: float, found: TrialOutcome) -> str:
     return candidate.name
 
 
-def test_finalists_are_the_best_of_each_kind_before_a_second_of_one(study: Study) -> None:
-    best = add(study, "patchcore", 0.01, outcome(0.95))
-    add(study, "patchcore", 0.02, outcome(0.94))
-    other = add(study, "padim", 0.01, outcome(0.90))
-    assert finalists(study) == [best, other]
+def test_finalists_are_the_front_of_quality_against_time_before_the_next_best(
+    study: Study,
+) -> None:
+    best = add(study, "patchcore", 0.01, outcome(0.95, predict_s=9.0))
+    slower_and_worse = add(study, "patchcore", 0.02, outcome(0.94, predict_s=9.5))
+    faster = add(study, "padim", 0.01, outcome(0.90, predict_s=4.0))
+    assert finalists(study) == [best, faster]
+    study.size = study.size.replaced(num_finalists=3)
+    assert finalists(study) == [best, faster, slower_and_worse]
 
 
 def test_an_objective_with_an_undefined_part_is_undefined() -> None:
