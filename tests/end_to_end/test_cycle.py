@@ -157,6 +157,18 @@ def test_one_version_is_registered_after_kill_and_resume(plant: Path, resumed: s
     assert count == 1
 
 
+def test_the_version_names_everything_that_made_it(plant: Path, resumed: str) -> None:
+    query = "select key, value from model_version_tags where name = 'parts'"
+    with sqlite3.connect(plant / ".defectloop" / "mlflow.db") as store:
+        tags = dict(store.execute(query).fetchall())
+    summary = summary_of(plant)
+    assert tags["decision_digest"] == summary["decision"]["digest"]
+    assert tags["data_version"] == summary["lineage"]["data.prepare"]
+    assert tags["weights_sha256"].startswith("5793")
+    assert len(tags["git_sha"].removesuffix("+dirty")) == 40
+    assert {"params_fingerprint", "lock_digest", "promotion_record"} <= set(tags)
+
+
 def test_a_second_run_finds_nothing_to_do(plant: Path, resumed: str) -> None:
     done = defectloop(plant, "run", "parts")
     assert done.returncode == 0, done.stderr
