@@ -8,7 +8,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -23,6 +23,7 @@ class ComputePool:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._lock = threading.Lock()
+        self._closed = False
         self._executor = self._start()
 
     def call(self, function: Callable[..., T], *arguments: object) -> T:
@@ -50,7 +51,7 @@ class ComputePool:
 
     def _restart(self, broken: ProcessPoolExecutor) -> None:
         with self._lock:
-            if self._executor is broken:
+            if self._executor is broken and not self._closed:
                 broken.shutdown(wait=False, cancel_futures=True)
                 self._executor = self._start()
 
@@ -71,6 +72,10 @@ class ComputePool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._closed = True
+        if error is not None:  # nobody waits for the work of an interrupted run
+            for process in active_children():
+                process.kill()
         self._executor.shutdown(wait=error is None, cancel_futures=True)
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -34,6 +35,27 @@ def test_a_dead_process_is_an_error_that_says_so_and_the_pool_goes_on() -> None:
         with pytest.raises(PipelineError, match="E170"):
             pool.call(die)
         assert pool.call(double, 4) == 8
+
+
+def test_an_interrupted_run_does_not_wait_for_its_work() -> None:
+    started = time.monotonic()
+    errors: list[PipelineError] = []
+
+    def work(pool: ComputePool) -> None:
+        try:
+            pool.call(time.sleep, 60)
+        except PipelineError as error:
+            errors.append(error)
+
+    with pytest.raises(KeyboardInterrupt), ComputePool(1) as pool:
+        assert pool.call(double, 1) == 2
+        thread = threading.Thread(target=work, args=(pool,))
+        thread.start()
+        time.sleep(0.5)
+        raise KeyboardInterrupt
+    thread.join(20)
+    assert [error.code for error in errors] == ["E170"]
+    assert time.monotonic() - started < 40
 
 
 def test_compute_processes_end_when_the_run_is_killed() -> None:
