@@ -12,11 +12,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from components.records import StepTiming
 
@@ -53,6 +56,14 @@ class _Step:
 
     def at(self, done: int, total: int) -> None:
         self._progress.update(self._task, completed=done, total=total)
+
+
+class RateColumn(ProgressColumn):
+    """Pieces of work per minute, once there have been two."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate, or nothing while it is unknown."""
+        return Text(f"{60 * task.speed:.0f}/min" if task.speed else "")
 
 
 class StepBoard:
@@ -95,6 +106,7 @@ class StepBoard:
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
+            RateColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),

@@ -1,6 +1,8 @@
 """One quiet line a step, with its number, its word and how long it took."""
 
 import io
+import re
+import time
 
 from rich.console import Console
 
@@ -23,6 +25,22 @@ def test_a_finished_step_leaves_one_aligned_line_and_its_time() -> None:
     assert second.startswith("[2/8] validate    ✓ 14 checks")
     assert second.endswith("reused")
     assert [(t.step, t.reused) for t in board.timings] == [("ingest", False), ("validate", True)]
+
+
+def test_long_work_on_a_terminal_shows_count_rate_and_time_left() -> None:
+    board = StepBoard(1)
+    screen = io.StringIO()
+    board.console = Console(file=screen, width=120, force_terminal=True)
+    with board.step("tune") as step:
+        step.total(12)
+        for _ in range(3):
+            time.sleep(0.05)
+            step.advance("padim/lite0")
+        time.sleep(0.2)
+    shown = screen.getvalue()
+    assert "3/12" in shown
+    assert re.search(r"\d+/min", shown)
+    assert "padim/lite0" in shown
 
 
 def test_for_a_machine_the_standard_output_stays_clean(capsys) -> None:
