@@ -1,14 +1,16 @@
 """Compute processes: one thread of arithmetic each, dying with the run that started them."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing import active_children, get_context
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -83,11 +85,31 @@ def _enter(parent: int) -> None:
     """Leave when the parent is gone: a killed run must not go on computing unseen."""
 
     def watch() -> None:
+        known: set[int] = set()
         while os.getppid() == parent:
+            known |= _children(parent)
             time.sleep(1.0)
+        for process in filter(_is_prefect_server, known):
+            os.kill(process, signal.SIGTERM)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _children(parent: int) -> set[int]:
+    """Return the processes that a process started; none where the system has no /proc."""
+    found: set[int] = set()
+    for listing in Path(f"/proc/{parent}/task").glob("*/children"):
+        with suppress(OSError):
+            found.update(map(int, listing.read_text().split()))
+    return found
+
+
+def _is_prefect_server(process: int) -> bool:
+    """Whether a process is the temporary server that a run without PREFECT_API_URL starts."""
+    with suppress(OSError):
+        return b"prefect.server" in Path(f"/proc/{process}/cmdline").read_bytes()
+    return False
 
 
 def _import_heavy() -> None:

@@ -58,26 +58,30 @@ def test_an_interrupted_run_does_not_wait_for_its_work() -> None:
     assert time.monotonic() - started < 40
 
 
-def test_compute_processes_end_when_the_run_is_killed() -> None:
+def test_compute_processes_and_prefect_server_end_when_the_run_is_killed() -> None:
     program = (
-        "import os, time\n"
+        "import os, subprocess, sys, time\n"
         "from flows.compute import ComputePool\n"
         "if __name__ == '__main__':\n"
         "    pool = ComputePool(1)\n"
-        "    print(pool.call(os.getpid), flush=True)\n"
+        "    command = [sys.executable, '-c', 'import time; time.sleep(90)', 'prefect.server']\n"
+        "    server = subprocess.Popen(command, start_new_session=True)\n"
+        "    worker = pool.call(os.getpid)\n"
+        "    time.sleep(2.5)\n"
+        "    print(worker, server.pid, flush=True)\n"
         "    time.sleep(60)\n"
     )
     run = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
     assert run.stdout is not None
-    worker = int(run.stdout.readline())
+    left = [int(word) for word in run.stdout.readline().split()]
     run.kill()
     run.wait()
     deadline = time.monotonic() + 20
-    while alive(worker) and time.monotonic() < deadline:
+    while any(map(alive, left)) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not alive(worker)
+    assert [alive(process) for process in left] == [False, False]
 
 
 def alive(process: int) -> bool:
