@@ -41,10 +41,10 @@ class Ledger:
         return Kept(outcome.load(found.artifacts / OUTCOME), found.artifacts, True, found.run_id)
 
     def folder(self, kind: str, fingerprint: str) -> Path:
-        """Return an empty folder to work in; what a killed run left there is removed."""
+        """Return a folder to make and work in; what a killed run left there is removed."""
         folder = self.work / f"{kind}-{fingerprint[:16]}"
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        self.work.mkdir(parents=True, exist_ok=True)
         return folder
 
     def keep(
