@@ -22,7 +22,7 @@ from components.refit import RefitJob, RefitOutcome
 from flows.console import Step
 from flows.ledger import Kept, Ledger
 from flows.promotion import fetch_champion
-from flows.study import Study
+from flows.study import Study, undisturbed
 from flows.tasks import judge_task, latency_task, refit_task
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def _latency(run: "CycleRun", ledger: Ledger, job: JudgeJob) -> LatencyOutcome:
 
     mark = fingerprint("latency", model=job.fingerprint, hardware=hardware())
     found = ledger.find("latency", mark, LatencyOutcome)
-    if found is not None:
+    if found is not None and undisturbed(found):
         return found.outcome
     timing = LatencyJob(
         candidate=job.candidate,

@@ -160,6 +160,8 @@ def _print_findings(console: Console, report: ValidationReport) -> None:
     """Print a table of the offending files, a few per check."""
     from rich.table import Table
 
+    if not console.is_terminal:  # a file or a pipe has no width to fold paths at
+        console = Console(highlight=False, width=200)
     table = Table("check", "expected", "observed", "files", title="Critical findings")
     for check in report.checks:
         if check.severity == "critical" and not check.passed:

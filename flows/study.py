@@ -259,7 +259,7 @@ def _time(study: Study, name: str) -> None:
     kept = exported[0]
     mark = fingerprint("latency", model=kept.outcome.fitted.fingerprint, hardware=hardware())
     found = study.ledger.find("latency", mark, LatencyOutcome)
-    if found is None:
+    if found is None or not undisturbed(found):
         runs = study.config.station.evaluate.latency_runs
         job = LatencyJob(candidate=name, folder=kept.folder, sets=study.sets, num_runs=runs)
         outcome = latency_task.submit(job).result()
@@ -272,6 +272,11 @@ def _time(study: Study, name: str) -> None:
             metrics={"latency_p95_ms": outcome.repeats[0].p95_ms},
         )
     study.latencies[name] = found.outcome
+
+
+def undisturbed(kept: Kept[LatencyOutcome]) -> bool:
+    """Whether nothing else ran while a latency was measured; else it is measured again."""
+    return all(latency.alone for latency in kept.outcome.repeats)
 
 
 def candidates(
