@@ -1,6 +1,7 @@
 """Refit what selection named, then open the report set once for it, its rival and the champion."""
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,6 @@ from typing import TYPE_CHECKING
 from components.evaluate import compare, single_statistic_floor
 from components.identity import fingerprint
 from components.judge import JudgeJob, JudgeOutcome, with_measurements
-from components.latency import LatencyJob, LatencyOutcome
 from components.promote import GateFacts, gates, outcome
 from components.records import (
     Comparison,
@@ -19,11 +19,13 @@ from components.records import (
     Split,
 )
 from components.refit import RefitJob, RefitOutcome
+from components.report.gallery import FOLDER as PICTURES
 from flows.console import Step
 from flows.ledger import Kept, Ledger
 from flows.promotion import fetch_champion
-from flows.study import Study, undisturbed
-from flows.tasks import judge_task, latency_task, refit_task
+from flows.study import Study
+from flows.tasks import judge_task, refit_task
+from flows.timing import time_model
 
 if TYPE_CHECKING:
     from flows.cycle import CycleRun
@@ -126,7 +128,7 @@ def _judge(
     refits: list[Kept[RefitOutcome]],
     step: Step,
 ) -> dict[str, tuple[JudgeJob, JudgeOutcome]]:
-    """Evaluate winner, runner-up, champion and the random-weight floor on the same images."""
+    """Evaluate winner, runner-up and champion on the same images; each is read once."""
     contenders: dict[str, tuple[str, Path, str]] = {}
     for role, name, kept in zip(("winner", "runner_up"), named, refits, strict=False):
         contenders[role] = (name, kept.folder, kept.outcome.fitted.fingerprint)
@@ -136,40 +138,47 @@ def _judge(
         fitted = json.loads((folder / "detector.json").read_text(encoding="utf-8"))
         if fitted["fingerprint"] != contenders["winner"][2]:  # else it is judged already
             contenders["champion"] = (f"v{champion.version}", folder, str(fitted["fingerprint"]))
-    jobs = {role: _judge_job(run, role, *who) for role, who in contenders.items()}
-    found = {r: ledger.find("judge", _mark(j), JudgeOutcome) for r, j in jobs.items()}
-    found = {r: k if k and _pictures_stand(run, k.outcome) else None for r, k in found.items()}
-    futures = {role: judge_task.submit(job) for role, job in jobs.items() if found[role] is None}
+    jobs = {role: _judge_job(run, ledger, role, *who) for role, who in contenders.items()}
+    known = {r: ledger.find("judge", _mark(j), JudgeOutcome) for r, j in jobs.items()}
+    futures = {role: judge_task.submit(job) for role, job in jobs.items() if known[role] is None}
     result: dict[str, tuple[JudgeJob, JudgeOutcome]] = {}
     for role, job in jobs.items():
-        old = found[role]
-        if old is not None:
-            result[role] = (job, old.outcome)
-        else:
-            done = futures[role].result()
-            values = {
-                r.name: r.value for r in done.evaluation.results if r.slice == {"origin": "real"}
-            }
-            ledger.keep(
-                "judge",
-                f"report set: {job.candidate}",
-                _mark(job),
-                done,
-                params={"candidate": job.candidate, "role": role},
-                metrics=values,
-            )
-            result[role] = (job, done)
+        judged = known[role] or _keep_judgement(ledger, role, job, futures[role].result())
+        _show_pictures(judged.folder, run.run_dir)
+        result[role] = (job, judged.outcome)
         step.advance(f"report set: {job.candidate}")
     return result
 
 
-def _judge_job(run: "CycleRun", role: str, name: str, folder: Path, mark: str) -> JudgeJob:
+def _keep_judgement(
+    ledger: Ledger, role: str, job: JudgeJob, done: JudgeOutcome
+) -> Kept[JudgeOutcome]:
+    values = {r.name: r.value for r in done.evaluation.results if r.slice == {"origin": "real"}}
+    return ledger.keep(
+        "judge",
+        f"report set: {job.candidate}",
+        _mark(job),
+        done,
+        params={"candidate": job.candidate, "role": role},
+        metrics=values,
+        folder=job.pictures_to,
+    )
+
+
+def _show_pictures(folder: Path, run_dir: Path) -> None:
+    """Copy the pictures of a judgement, made now or by an earlier run, beside the report."""
+    if (folder / PICTURES).is_dir():
+        shutil.copytree(folder / PICTURES, run_dir / PICTURES, dirs_exist_ok=True)
+
+
+def _judge_job(
+    run: "CycleRun", ledger: Ledger, role: str, name: str, folder: Path, model: str
+) -> JudgeJob:
     evaluate = run.config.station.evaluate
-    winner = role == "winner"
-    return JudgeJob(
+    job = JudgeJob(
         candidate=name,
         folder=folder,
-        fingerprint=mark,
+        fingerprint=model,
         data_version=run.ready.versions["prepare"].content_hash,
         decision_digest=run.decided.digest,
         manifest=run.ready.prepared.root / "manifest.parquet",
@@ -177,10 +186,17 @@ def _judge_job(run: "CycleRun", role: str, name: str, folder: Path, mark: str) -
         max_images=run.size.max_report_images,
         bootstrap=evaluate.bootstrap,
         confidence=evaluate.confidence,
-        stress=evaluate.stress.model_dump() if winner else {},
-        stress_images=run.size.stress_images,
-        pictures_to=run.run_dir if winner else None,
     )
+    if role != "winner":
+        return job
+    whole = job.model_copy(
+        update={
+            "stress": evaluate.stress.model_dump(),
+            "stress_images": run.size.stress_images,
+            "pictures_to": Path("to be named by the mark"),
+        }
+    )
+    return whole.model_copy(update={"pictures_to": ledger.folder("judge", _mark(whole))})
 
 
 def _mark(job: JudgeJob) -> str:
@@ -191,14 +207,9 @@ def _mark(job: JudgeJob) -> str:
         images=job.max_images,
         bootstrap=[job.bootstrap, job.confidence],
         stress={k: list(v) for k, v in job.stress.items()},
+        stress_images=job.stress_images,
         pictures=job.pictures_to is not None,
     )
-
-
-def _pictures_stand(run: "CycleRun", found: JudgeOutcome) -> bool:
-    """Pictures lie in the run's own folder: an interrupted run's lie in another one."""
-    cases = (*found.misses, *found.false_alarms)
-    return all((run.run_dir / case.image_png).is_file() for case in cases)
 
 
 def _conclude(
@@ -210,10 +221,17 @@ def _conclude(
 ) -> Judgement:
     refit, evaluations = refits[0], {}
     for role, (job, done) in judged.items():
-        latency = _latency(run, ledger, job).repeats[0]
+        timed = time_model(
+            ledger,
+            run.ready.sets,
+            job.candidate,
+            job.folder,
+            job.fingerprint,
+            run.config.station.evaluate.latency_runs,
+        )
         parity = dict(zip(("winner", "runner_up"), refits, strict=False)).get(role)
         evaluations[role] = with_measurements(
-            done.evaluation, latency, parity.outcome.parity if parity else None
+            done.evaluation, timed.repeats[0], parity.outcome.parity if parity else None
         )
     floors = _report_floors(run)
     champion = run.tracking.champion(run.name)
@@ -255,26 +273,6 @@ def _conclude(
         weights_sha256=fitted.weights_sha256,
         champion_version=champion.version if champion else None,
     )
-
-
-def _latency(run: "CycleRun", ledger: Ledger, job: JudgeJob) -> LatencyOutcome:
-    from components.export import hardware
-
-    mark = fingerprint("latency", model=job.fingerprint, hardware=hardware())
-    found = ledger.find("latency", mark, LatencyOutcome)
-    if found is not None and undisturbed(found):
-        return found.outcome
-    timing = LatencyJob(
-        candidate=job.candidate,
-        folder=job.folder,
-        sets=run.ready.sets,
-        num_runs=run.config.station.evaluate.latency_runs,
-    )
-    done = latency_task.submit(timing).result()
-    metrics: dict[str, float | None] = {"latency_p95_ms": done.repeats[0].p95_ms}
-    params: dict[str, object] = {"candidate": job.candidate}
-    ledger.keep("latency", f"latency {job.candidate}", mark, done, params=params, metrics=metrics)
-    return done
 
 
 def _report_floors(run: "CycleRun") -> dict[str, dict[str, float | None]]:

@@ -8,7 +8,7 @@ from typing import Any
 from components.errors import PipelineError
 from components.evaluate import eligibility, equal_scores
 from components.identity import fingerprint
-from components.latency import LatencyJob, LatencyOutcome
+from components.latency import LatencyOutcome
 from components.models.backbones import weights_digest
 from components.records import CandidateResult, TrialRecord
 from components.station import StationConfig, StudySize
@@ -17,7 +17,8 @@ from components.trial import SetPaths, TrialJob, TrialOutcome
 from components.tune import Suggestion, Tuner
 from flows.console import Step
 from flows.ledger import Kept, Ledger
-from flows.tasks import latency_task, trial_task
+from flows.tasks import trial_task
+from flows.timing import time_model
 
 # Suggestions are asked for in batches of this size whatever the number of workers, so that the
 # study takes the same course on a laptop and on a cluster.
@@ -250,33 +251,19 @@ def _random(params: TrainParams) -> TrainParams:
 
 
 def _time(study: Study, name: str) -> None:
-    """Time the candidate's exported model, alone; a finished measurement stands."""
+    """Time the candidate's exported model; nothing else of the run is going on."""
     exported = [k for k in study.outcomes[name].values() if (k.folder / "model.onnx").is_file()]
     if not exported:
         return
-    from components.export import hardware
-
     kept = exported[0]
-    mark = fingerprint("latency", model=kept.outcome.fitted.fingerprint, hardware=hardware())
-    found = study.ledger.find("latency", mark, LatencyOutcome)
-    if found is None or not undisturbed(found):
-        runs = study.config.station.evaluate.latency_runs
-        job = LatencyJob(candidate=name, folder=kept.folder, sets=study.sets, num_runs=runs)
-        outcome = latency_task.submit(job).result()
-        found = study.ledger.keep(
-            "latency",
-            f"latency {name}",
-            mark,
-            outcome,
-            params={"candidate": name},
-            metrics={"latency_p95_ms": outcome.repeats[0].p95_ms},
-        )
-    study.latencies[name] = found.outcome
-
-
-def undisturbed(kept: Kept[LatencyOutcome]) -> bool:
-    """Whether nothing else ran while a latency was measured; else it is measured again."""
-    return all(latency.alone for latency in kept.outcome.repeats)
+    study.latencies[name] = time_model(
+        study.ledger,
+        study.sets,
+        name,
+        kept.folder,
+        kept.outcome.fitted.fingerprint,
+        study.config.station.evaluate.latency_runs,
+    )
 
 
 def candidates(
