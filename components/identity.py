@@ -27,7 +27,7 @@ SCORING_LIBRARIES = (
 )
 
 # What only shows or stores results: a change there never asks for new ones.
-_PRESENTATION = ("report", "stores", "lineage")
+_PRESENTATION = ("report", "stores")
 
 
 @cache

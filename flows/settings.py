@@ -21,8 +21,8 @@ _ENVIRONMENT = {
     "DVC_NO_ANALYTICS": "1",
     "OMP_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),  # keep freed memory: giving each batch's back to the
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 25),  # system and asking again doubled the time of a fit
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),  # keep freed memory: giving each batch's back to
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 25),  # the system costs a fit a quarter of its time
     "MPLBACKEND": "Agg",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
