@@ -8,7 +8,7 @@ from components.metrics.aupro import aupro_of
 from components.metrics.auroc import auroc_of
 from components.metrics.average_precision import average_precision_of
 from components.metrics.f1_max import f1_max_of
-from components.metrics.regions import rank_pixels
+from components.metrics.pixel_ranking import rank_pixels
 
 
 def pixel_figures(
@@ -20,7 +20,7 @@ def pixel_figures(
     an empty mask. Memory: one float a pixel.
 
     Raises:
-        DataError: E111 a NaN; E112 shapes differ.
+        DataError: E111 a NaN, E200 an infinity; E112 shapes differ.
         UndefinedMetricError: E114 no defective pixel, or no other.
     """
     pixels = rank_pixels(maps, masks)
