@@ -9,7 +9,6 @@ from components.data.images import read_image
 from components.data.manifest import read_manifest
 from components.data.subset import stratified_subset
 from components.evaluate import evaluate, image_figures
-from components.metrics.pixel import pixel_figures
 from components.predict import ExportedModel, predict
 from components.records import (
     Calibration,
@@ -25,7 +24,8 @@ from components.records import (
     StressPoint,
 )
 from components.report.gallery import save_case
-from components.trial import Scored, scored
+from components.trial import scored
+from components.truth import Located, located_figures
 
 NUM_CASES = 6
 
@@ -67,9 +67,7 @@ def run_judge(job: JudgeJob) -> JudgeOutcome:
     calibration = model.calibration
     assert calibration is not None, "a deployed model carries its thresholds"
     predictions, maps = scored(model, manifest, records)
-    usable = [(m, k) for m, k in maps if k is not None]
-    has_masks = any(k.any() for _, k in usable)
-    pixel = pixel_figures([m for m, _ in usable], [k for _, k in usable]) if has_masks else None
+    pixel = located_figures(maps) or None
     report = evaluate(
         job.candidate,
         Split.REPORT,
@@ -106,7 +104,7 @@ def _cases(
     manifest: Manifest,
     records: tuple[ImageRecord, ...],
     predictions: tuple[Prediction, ...],
-    maps: list[Scored],
+    maps: list[Located],
 ) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
     """Picture the worst misses and the worst false alarms at the deployed threshold."""
     run_dir = job.pictures_to
@@ -120,8 +118,8 @@ def _cases(
 
     def case(kind: str, rank: int, index: int) -> Case:
         record, prediction = records[index], predictions[index]
-        anomaly_map, mask = maps[index]
-        shown = mask if mask is not None and mask.any() else None
+        anomaly_map, truth = maps[index]
+        shown = truth.mask if truth is not None and truth.mask.any() else None
         image_png, map_png, mask_png = save_case(
             run_dir,
             read_image(manifest.path(record)),

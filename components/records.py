@@ -46,13 +46,19 @@ class Split(StrEnum):
 
 
 class Defect(Record):
-    """One annotated defect. ``mask_path`` is None where the source has no masks."""
+    """One annotated defect. ``mask_path`` is None where the source has no masks.
+
+    ``saturation_px`` is how many of the mask's pixels count as the whole defect found (sPRO);
+    None where a source has one mask an image instead of one a defect.
+    """
 
     defect_type: str
     mask_path: str | None = None
     mask_area_px: int | None = None
-    mask_problem: Literal["", "missing", "double", "size", "not_binary", "empty"] = ""
-    saturation: float | None = None
+    mask_problem: Literal[
+        "", "missing", "double", "size", "not_binary", "empty", "unknown_value"
+    ] = ""
+    saturation_px: int | None = Field(default=None, ge=1)
 
 
 class ImageRecord(Record):
@@ -327,6 +333,7 @@ class SelectionDecision(Record):
     front_frequency: dict[str, float]
     ranking: tuple[Ranked, ...]
     stability: dict[str, float]  # name -> share of resamples it won
+    stability_by: dict[str, dict[str, float]] = {}  # the same, one cause of noise at a time
     knee: bool
     method: str
     winner: str | None  # None for a shortlist

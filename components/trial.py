@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.calibrate import threshold_at_fpr
-from components.data.images import read_mask
 from components.data.manifest import read_manifest
 from components.data.subset import stratified_subset
 from components.errors import DataError, LeakError
@@ -27,6 +26,7 @@ from components.records import (
     Split,
 )
 from components.train import TrainParams, fit
+from components.truth import Located, located_figures, truth_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -169,52 +169,35 @@ def judge_on_tune(
     return metrics, basis, (*real_predictions, *synthetic_predictions)
 
 
-Scored = tuple["NDArray[np.float32]", "NDArray[np.bool_] | None"]
-
-
 def scored(
     model: Any,
     manifest: Manifest,
     records: tuple[ImageRecord, ...],
     transform: Callable[..., Any] | None = None,
-) -> tuple[tuple[Prediction, ...], list[Scored]]:
-    """Return predictions and, in the same order, (map, mask); mask is None where unusable."""
+) -> tuple[tuple[Prediction, ...], list[Located]]:
+    """Return predictions and, in the same order, (map, truth); truth is None where unusable."""
     from components.predict import predict
 
-    maps: list[Scored] = []
+    maps: list[Located] = []
 
     def keep(record: ImageRecord, anomaly_map: "NDArray[np.float32]") -> None:
-        maps.append((anomaly_map, gt_mask(manifest, record)))
+        maps.append((anomaly_map, truth_of(manifest, record)))
 
     predictions = predict(model, manifest, records, collect=keep, transform=transform)
     return predictions, maps
 
 
-def gt_mask(manifest: Manifest, record: ImageRecord) -> "NDArray[np.bool_] | None":
-    """Return the image's mask (all False for a normal one), or None where it has no usable one."""
-    if not record.has_usable_mask:
-        return None
-    mask = np.zeros((record.height_px, record.width_px), dtype=bool)
-    for defect in record.defects:
-        if defect.mask_path:
-            mask |= read_mask(manifest.root / defect.mask_path)
-    return mask
-
-
 def figures(
-    predictions: tuple[Prediction, ...], maps: list[Scored], deployed_fpr: float
+    predictions: tuple[Prediction, ...], maps: list[Located], deployed_fpr: float
 ) -> dict[str, float | None]:
     """Return image and, where masks are usable, pixel figures; undefined ones are None."""
     from components.evaluate import image_figures
-    from components.metrics.pixel import pixel_figures
 
     scores = np.array([p.pred_score for p in predictions])
     labels = np.array([p.gt_label for p in predictions])
     threshold = threshold_at_fpr(scores[labels == 0], deployed_fpr)
     found: dict[str, float | None] = dict(image_figures(scores, labels, threshold))
-    usable = [(m, k) for m, k in maps if k is not None]
-    if any(k.any() for _, k in usable):
-        found |= pixel_figures([m for m, _ in usable], [k for _, k in usable])
+    found |= located_figures(maps)
     return found
 
 

@@ -18,8 +18,10 @@ from flows.settings import Settings
 TEMPLATE = "elpv"
 
 
-def adopt_station(settings: Settings, path: Path, name: str) -> int:
+def adopt_station(settings: Settings, path: Path, name: str, category: str | None = None) -> int:
     """Recognise the layout, write the station file, track the bytes with DVC, say what comes next.
+
+    ``category`` chooses in a data set that lists several in one table (VisA).
 
     Raises:
         ParamsError: the name is no station name, or the station exists for another layout.
@@ -33,7 +35,7 @@ def adopt_station(settings: Settings, path: Path, name: str) -> int:
     folder = path.expanduser().resolve()
     if not folder.is_dir():
         raise DataError("E104", f"{path} is not a folder.", "Give the folder of your images.")
-    source, why = recognise(folder)
+    source, why = recognise(folder, category)
     print(f"layout     {source.kind}: {why}")
     found = ingest(name, source, folder, ImageLimits(), "optional", None)
     station_file = settings.params_dir / "stations" / f"{name}.yaml"

@@ -39,6 +39,7 @@ __all__ = [
     "grey",
     "measure",
     "opencv",
+    "read_bytes",
     "read_header",
     "read_image",
     "read_mask",
@@ -82,9 +83,21 @@ def read_image(path: Path, limits: ImageLimits | None = None) -> Image:
         ImageRejected: as for :func:`read_header`, or truncated, or with transparent pixels.
     """
     limits = limits or ImageLimits()
+    return decode_image(read_bytes(path, limits), path, limits)[1]
+
+
+def read_bytes(path: Path, limits: ImageLimits) -> bytes:
+    """Read a file's bytes within the limits.
+
+    Raises:
+        ImageRejected: oversized, or unreadable.
+    """
     if size_of(path) > limits.max_bytes:
         raise ImageRejected("oversized", path, f"more than {limits.max_bytes} bytes")
-    return decode_image(path.read_bytes(), path, limits)[1]
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageRejected("unreadable", path, error.strerror or str(error)) from None
 
 
 def decode_image(data: bytes, path: Path, limits: ImageLimits) -> tuple[Header, Image]:

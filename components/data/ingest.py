@@ -5,29 +5,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
 
 from components.data.formats import Entry, Source
 from components.data.groups import GroupRule
-from components.data.images import ImageLimits, ImageRejected, as_mask, decode_image, measure
+from components.data.images import ImageLimits, ImageRejected, decode_image, measure, read_bytes
+from components.data.masks import MaskJudge, MaskPolicy
 from components.errors import DataError
-from components.records import Defect, ImageRecord, Manifest, Reject
+from components.records import ImageRecord, Manifest, Reject
 
 Progress = Callable[[int, int], None]
-MaskPolicy = Literal["required", "optional", "none"]
 
 
 @dataclass(frozen=True)
 class _Task:
-    """One file to read; ``wants_mask`` says whether a defect without a mask is a problem."""
+    """One file to read."""
 
     raw: Path
     entry: Entry
     limits: ImageLimits
-    masks: MaskPolicy
-    wants_mask: bool
+    masks: MaskJudge
 
 
 @dataclass(frozen=True)
@@ -51,12 +47,13 @@ def ingest(
     """Read every file that the layout lists; ``progress`` gets (files done, files in all).
 
     Raises:
-        DataError: E101–E103 the layout does not fit; E105 a name without a group; E115 a file
-            was rejected where the station stops; E102 no normal image could be read.
+        DataError: E101–E103, E220–E225 the layout does not fit; E105 a name without a group;
+            E115 a file was rejected where the station stops; E102 no normal image could be read.
     """
     listing = source.entries(raw)
     wants_mask = masks == "required" or any(entry.mask_paths for entry in listing.entries)
-    tasks = [_Task(raw, entry, limits, masks, wants_mask) for entry in listing.entries]
+    judge = MaskJudge(raw, limits, masks, listing.mask_rule, wants_mask)
+    tasks = [_Task(raw, entry, limits, judge) for entry in listing.entries]
     found = list(_counted(_examined(tasks, workers), len(tasks), progress))
     records = _grouped([f.record for f in found if f.record is not None], group)
     if not any(record.gt_label == 0 for record in records):
@@ -94,7 +91,7 @@ def _examine(task: _Task) -> _Found:
     entry = task.entry
     path = task.raw / entry.image_path
     try:
-        data = _bytes_of(path, task.limits)
+        data = read_bytes(path, task.limits)
         header, image = decode_image(data, path, task.limits)
     except ImageRejected as rejected:
         if task.limits.on_reject == "stop":
@@ -104,14 +101,14 @@ def _examine(task: _Task) -> _Found:
         )
         return _Found(reject=reject)
     stats = measure(image)
-    defect, notes = _defect(task, image.shape[:2])
+    defects, notes = task.masks.defects(entry, image.shape[:2])
     record = ImageRecord(
         image_id=hashlib.sha256(data).hexdigest(),
         image_path=entry.image_path,
         category=entry.category,
         split=entry.split,
         gt_label=1 if entry.gt_label else 0,
-        defects=defect,
+        defects=defects,
         height_px=header.height_px,
         width_px=header.width_px,
         channels=header.channels,
@@ -122,55 +119,6 @@ def _examine(task: _Task) -> _Found:
         thumbprint=stats.thumbprint,
     )
     return _Found(record=record, notes=notes)
-
-
-def _bytes_of(path: Path, limits: ImageLimits) -> bytes:
-    try:
-        if path.stat().st_size > limits.max_bytes:
-            raise ImageRejected("oversized", path, f"more than {limits.max_bytes} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise ImageRejected("unreadable", path, error.strerror or str(error)) from None
-
-
-def _defect(task: _Task, shape: tuple[int, ...]) -> tuple[tuple[Defect, ...], tuple[str, ...]]:
-    """Judge the mask of one image, which is H×W = ``shape``."""
-    entry = task.entry
-    if entry.gt_label == 0:
-        return (), ()
-    plain = Defect(defect_type=entry.defect_type or "defective")
-    if task.masks == "none" or not (entry.mask_paths or task.wants_mask):
-        return (plain,), ()
-    if not entry.mask_paths:
-        return (plain.model_copy(update={"mask_problem": "missing"}),), ()
-    if len(entry.mask_paths) > 1:
-        double = {"mask_problem": "double", "mask_path": entry.mask_paths[0]}
-        return (plain.model_copy(update=double),), ()
-    return _judged(plain, entry.mask_paths[0], task, shape)
-
-
-def _judged(
-    plain: Defect, mask_path: str, task: _Task, shape: tuple[int, ...]
-) -> tuple[tuple[Defect, ...], tuple[str, ...]]:
-    path = task.raw / mask_path
-    try:
-        image = decode_image(_bytes_of(path, task.limits), path, task.limits)[1]
-    except ImageRejected as rejected:
-        missing = plain.model_copy(update={"mask_problem": "missing"})
-        return (missing,), (f"mask {mask_path} cannot be read: {rejected.reason}",)
-    values = np.unique(image)
-    mask = as_mask(image)
-    problem = ""
-    if mask.shape != shape:
-        problem = "size"
-    elif len(values) > 2 or (len(values) == 2 and values[0] != 0):
-        problem = "not_binary"
-    elif not mask.any():
-        problem = "empty"
-    area = int(np.count_nonzero(mask))
-    judged = {"mask_path": mask_path, "mask_area_px": area, "mask_problem": problem}
-    notes = (f"mask {mask_path}: {problem.replace('_', ' ')}",) if problem else ()
-    return (plain.model_copy(update=judged),), notes
 
 
 def _grouped(records: Sequence[ImageRecord], group: GroupRule | None) -> tuple[ImageRecord, ...]:

@@ -16,6 +16,8 @@ from components.records import ImageRecord, Manifest, Reject
 
 _HEAD = b"defectloop.manifest"
 _RECORD_FIELDS = tuple(ImageRecord.model_fields)
+# saturation_px under the column's first name and type, so that older data keep their bytes.
+_SATURATION = "saturation"
 
 
 def write_manifest(manifest: Manifest, path: Path) -> Path:
@@ -24,7 +26,7 @@ def write_manifest(manifest: Manifest, path: Path) -> Path:
     import pyarrow.parquet as pq
 
     head = {"station": manifest.station, "layout": manifest.layout, "notes": list(manifest.notes)}
-    rows = [record.model_dump(mode="json") for record in manifest.records]
+    rows = [_record_row(record) for record in manifest.records]
     rows += [_reject_row(reject) for reject in manifest.rejects]
     schema = _schema().with_metadata({_HEAD: json.dumps(head).encode()})
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,8 +132,18 @@ def _reject_row(reject: Reject) -> dict[str, Any]:
     }
 
 
+def _record_row(record: ImageRecord) -> dict[str, Any]:
+    row = record.model_dump(mode="json")
+    for defect in row["defects"]:
+        defect[_SATURATION] = defect.pop("saturation_px")
+    return row
+
+
 def _record(row: Mapping[str, Any]) -> ImageRecord:
-    return ImageRecord.model_validate({name: row[name] for name in _RECORD_FIELDS})
+    values = {name: row[name] for name in _RECORD_FIELDS}
+    for defect in values["defects"]:
+        defect["saturation_px"] = defect.pop(_SATURATION)
+    return ImageRecord.model_validate(values)
 
 
 def _reject(row: Mapping[str, Any]) -> Reject:
@@ -150,7 +162,7 @@ def _schema() -> Any:
             "mask_path": text,
             "mask_area_px": whole,
             "mask_problem": text,
-            "saturation": real,
+            _SATURATION: real,
         }
     )
     kinds = dict.fromkeys(("gt_label", "height_px", "width_px", "channels", "bit_depth"), whole)

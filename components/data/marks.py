@@ -30,7 +30,7 @@ def marked(manifest: Manifest, table: Any, near_duplicate_bits: int | None) -> A
         frame["decodable"] & frame[["brightness", "contrast", "sharpness"]].isna().any(axis=1)
     )
     anomalous = frame["decodable"] & (frame["gt_label"] == 1)
-    for problem in MASK_PROBLEMS:
+    for problem in mask_problems(manifest):
         held = frame["mask_problem"].fillna(NONE).str.contains(problem, regex=False)
         frame[f"mask_{problem}"] = _text(held & anomalous)
     for split in OURS:
@@ -38,6 +38,13 @@ def marked(manifest: Manifest, table: Any, near_duplicate_bits: int | None) -> A
         frame[f"num {split} normal"] = (here & (frame["gt_label"] == 0)).astype(int)
         frame[f"num {split} anomalous"] = (here & (frame["gt_label"] == 1)).astype(int)
     return frame
+
+
+def mask_problems(manifest: Manifest) -> tuple[str, ...]:
+    """Return the problems to ask for: a value without a kind, only where masks name kinds."""
+    defects = [defect for record in manifest.records for defect in record.defects]
+    named = any(d.saturation_px is not None or d.mask_problem == "unknown_value" for d in defects)
+    return (*MASK_PROBLEMS, "unknown_value") if named else MASK_PROBLEMS
 
 
 def defect_types(frame: Any) -> tuple[str, ...]:

@@ -1,30 +1,19 @@
 """Prepared images: cut to the station's window, lossless, at the source's bit depth."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from components.data.images import ImageLimits, Mask, decode_image, read_mask, write_png
+from components.data.cut import ANY_SIZE, CutTask, changed, cut_defects
+from components.data.formats.defects_config import CONFIG_NAME, DefectKind, read_defects_config
+from components.data.images import decode_image, write_png
 from components.data.region import Window, window_px
-from components.errors import DataError
-from components.records import Defect, ImageRecord, Manifest
+from components.records import ImageRecord, Manifest
 
 Progress = Callable[[int, int], None]
 
-# Ingest held the files against the station's limits; these bytes are the same ones.
-_ANY_SIZE = ImageLimits(max_pixels=178_000_000, max_bytes=2**40, max_frames=2**20)
-
-
-@dataclass(frozen=True)
-class _Task:
-    root: Path
-    record: ImageRecord
-    window: Window
-    out: Path
+_Done = tuple[ImageRecord, tuple[str, ...]]
 
 
 def prepare(
@@ -42,19 +31,34 @@ def prepare(
     of the raw file, and for a defective image one Defect with one combined mask. A mask that the
     cut left empty has ``mask_problem`` "empty".
 
+    Where every defect has a mask of its own, each keeps it, as ``masks/<image_id>/<k>.png``: what
+    the cut left of it, its area, and the saturation that its kind gives an instance of that area
+    (a share stays a share, an absolute area is cut to what is left). A defect outside the window
+    is dropped and noted.
+
     Raises:
-        DataError: E108 a raw file or mask changed after ingest.
+        DataError: E108 a raw file or mask changed after ingest; E220, E221 defects_config.json,
+            where masks are of single defects.
     """
     kept, notes = _without_copies(manifest.records)
-    tasks = [_Task(manifest.root, record, window, out) for record in kept]
+    kinds = _kinds(manifest)
+    tasks = [CutTask(manifest.root, record, window, out, kinds) for record in kept]
     records = []
-    for done, record in enumerate(_prepared(tasks, workers), start=1):
+    for done, (record, told) in enumerate(_prepared(tasks, workers), start=1):
         records.append(record)
+        notes += told
         if progress is not None:
             progress(done, len(tasks))
     return manifest.model_copy(
         update={"root": out, "records": tuple(records), "notes": (*manifest.notes, *notes)}
     )
+
+
+def _kinds(manifest: Manifest) -> Mapping[int, DefectKind] | None:
+    defects = (defect for record in manifest.records for defect in record.defects)
+    if all(defect.saturation_px is None for defect in defects):
+        return None
+    return read_defects_config(manifest.root / CONFIG_NAME)
 
 
 def _without_copies(records: Iterable[ImageRecord]) -> tuple[list[ImageRecord], list[str]]:
@@ -67,7 +71,7 @@ def _without_copies(records: Iterable[ImageRecord]) -> tuple[list[ImageRecord], 
     return sorted(kept.values(), key=lambda r: r.image_path), notes
 
 
-def _prepared(tasks: Sequence[_Task], workers: int) -> Iterator[ImageRecord]:
+def _prepared(tasks: Sequence[CutTask], workers: int) -> Iterator[_Done]:
     if workers <= 1:
         yield from map(_prepare_one, tasks)
         return
@@ -75,54 +79,20 @@ def _prepared(tasks: Sequence[_Task], workers: int) -> Iterator[ImageRecord]:
         yield from pool.map(_prepare_one, tasks, chunksize=16)
 
 
-def _prepare_one(task: _Task) -> ImageRecord:
+def _prepare_one(task: CutTask) -> _Done:
     record = task.record
     path = task.root / record.image_path
-    image = decode_image(_unchanged(path, record.image_id), path, _ANY_SIZE)[1]
+    image = decode_image(_unchanged(path, record.image_id), path, ANY_SIZE)[1]
     left, top, right, bottom = window_px(task.window, record.height_px, record.width_px)
     image_path = f"images/{record.image_id}.png"
     write_png(task.out / image_path, image[top:bottom, left:right])
-    return record.model_copy(
-        update={
-            "image_path": image_path,
-            "height_px": bottom - top,
-            "width_px": right - left,
-            "defects": _one_defect(task, (slice(top, bottom), slice(left, right))),
-        }
-    )
+    defects, notes = cut_defects(task, (slice(top, bottom), slice(left, right)))
+    placed = {"image_path": image_path, "height_px": bottom - top, "width_px": right - left}
+    return record.model_copy(update={**placed, "defects": defects}), notes
 
 
 def _unchanged(path: Path, image_id: str) -> bytes:
     data = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(data).hexdigest() != image_id:
-        raise DataError("E108", f"{path} changed after ingest.", "Run ingest again.")
+        raise changed(path)
     return data
-
-
-def _one_defect(task: _Task, cut: tuple[slice, slice]) -> tuple[Defect, ...]:
-    record = task.record
-    if not record.defects:
-        return ()
-    plain = Defect(defect_type=record.defect_type)
-    if not record.has_usable_mask:
-        problem = next((d.mask_problem for d in record.defects if d.mask_problem), "")
-        return (plain.model_copy(update={"mask_problem": problem}),)
-    mask = _combined(task)[cut]
-    if not mask.any():
-        return (plain.model_copy(update={"mask_problem": "empty", "mask_area_px": 0}),)
-    mask_path = f"masks/{record.image_id}.png"
-    write_png(task.out / mask_path, mask)
-    area = int(np.count_nonzero(mask))
-    return (plain.model_copy(update={"mask_path": mask_path, "mask_area_px": area}),)
-
-
-def _combined(task: _Task) -> Mask:
-    record = task.record
-    combined = np.zeros((record.height_px, record.width_px), dtype=np.bool_)
-    for defect in record.defects:
-        path = task.root / (defect.mask_path or "")
-        mask = read_mask(path) if path.is_file() else np.zeros((0, 0), dtype=np.bool_)
-        if mask.shape != combined.shape or np.count_nonzero(mask) != defect.mask_area_px:
-            raise DataError("E108", f"{path} changed after ingest.", "Run ingest again.")
-        combined |= mask
-    return combined

@@ -1,66 +1,80 @@
 """Which layout a folder of images has, and why; nothing is guessed between two that fit."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-from components.data.formats import Elpv, Folder, MvtecAd, Source
-from components.data.formats.listing import image_files, require_folder, subfolders
+from components.data.formats import Source
+from components.data.formats.listing import require_folder, subfolders
+from components.data.signs import LAYOUTS, Layout
 from components.errors import DataError
 
-_MASK_FOLDERS = ("masks", "mask", "ground_truth")
+_PARTS = ("train", "test", "validation")
+_HINTS_SHOWN = 5
 
 
-def recognise(root: Path) -> tuple[Source, str]:
+def recognise(root: Path, category: str | None = None) -> tuple[Source, str]:
     """Return the layout's params and, in words, what they were recognised by.
 
+    ``category`` chooses in a data set that lists several in one table.
+
     Raises:
-        DataError: E101 no such folder; E109 no known layout fits, or more than one does.
+        DataError: E101 no such folder; E109 no known layout fits, or more than one does; E222
+            the folder is only a part of one; E225 no such category, or none chosen of several.
     """
     require_folder(root)
-    answers = [(look_for, judge(root)) for look_for, judge in _JUDGES.items()]
-    fitting = [found for _, found in answers if found is not None]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        kinds = " and ".join(f"{source.kind} ({reason})" for source, reason in fitting)
+    fitting = _fitting(root)
+    if not fitting:
+        raise _unknown(root)
+    if len(fitting) > 1:
+        kinds = " and ".join(f"{layout.kind} ({reason})" for layout, reason in fitting)
         message = f"{root}: more than one layout fits: {kinds}."
         raise DataError("E109", message, "Write the station's 'source' by hand.")
-    raise DataError(
-        "E109",
-        f"{root}: no known layout fits. Looked for: " + "; ".join(_JUDGES) + ".",
-        "Sort the images into one of these.",
-    )
+    layout, reason = fitting[0]
+    if layout.kind == "folder" and root.name in _PARTS:
+        _refuse_part(root)
+    if category is not None and layout.kind != "visa":
+        message = f"{root} has the layout {layout.kind}, which is one category already."
+        raise DataError("E225", message, "Leave --category out.")
+    return layout.source(root, category), reason
 
 
-def _as_elpv(root: Path) -> tuple[Source, str] | None:
-    if not (root / "labels.csv").is_file() or not (root / "images").is_dir():
-        return None
-    return Elpv(cell_type="all"), "labels.csv beside images/, as elpv-dataset ships them"
+def _fitting(root: Path) -> list[tuple[Layout, str]]:
+    answers = [(layout, layout.why(root)) for layout in LAYOUTS]
+    return [(layout, reason) for layout, reason in answers if reason is not None]
 
 
-def _as_mvtec_ad(root: Path) -> tuple[Source, str] | None:
-    good = len(image_files(root / "train" / "good")[0])
-    if not (root / "train" / "good").is_dir():
-        return None
-    types = [f.name for f in subfolders(root / "test") if f.name != "good"]
-    masks = "with" if subfolders(root / "ground_truth") else "without"
-    reason = f"train/good with {good} images, {len(types)} types of defect in test, {masks} masks"
-    return MvtecAd(), reason
+def _unknown(root: Path) -> DataError:
+    """Return E109 for a folder that fits nothing, with the folder near it that would fit."""
+    hints = [f"{folder.name}/ ({kinds})" for folder, kinds in _near(subfolders(root))]
+    if hints:
+        more = f" and {len(hints) - _HINTS_SHOWN} more" if len(hints) > _HINTS_SHOWN else ""
+        message = f"{root}: no known layout fits it, but what lies in it: "
+        shown = ", ".join(hints[:_HINTS_SHOWN]) + more
+        return DataError("E109", f"{message}{shown}.", f"Give one of these, as {root}/NAME.")
+    for folder, kinds in _near([*root.parents[:2]]):
+        message = f"{root}: no known layout fits it, but one fits the folder that it lies in."
+        return DataError("E109", message, f"Give {folder} ({kinds}).")
+    looked_for = "; ".join(f"{layout.looks_for} ({layout.kind})" for layout in LAYOUTS)
+    message = f"{root}: no known layout fits. Looked for: {looked_for}."
+    return DataError("E109", message, "Sort the images into one of these.")
 
 
-def _as_folder(root: Path) -> tuple[Source, str] | None:
-    folders = subfolders(root)
-    normal = [f for f in folders if f.name.lower() in Folder().normal]
-    if not normal:
-        return None
-    masks = next((f.name for f in folders if f.name.lower() in _MASK_FOLDERS), None)
-    types = sorted(f.name for f in folders if f not in normal and f.name != masks)
-    reason = f"normal images in {', '.join(f.name for f in normal)}/, defect types {types}"
-    return Folder(masks=masks), reason + (f", masks in {masks}/" if masks else ", no masks")
+def _near(folders: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Give the folders that some layout fits; a part of a tree stands behind the tree itself."""
+    for folder in sorted(folders, key=lambda folder: folder.name in _PARTS):
+        fitting = _fitting(folder)
+        if fitting:
+            yield folder, " or ".join(layout.kind for layout, _ in fitting)
 
 
-_JUDGES: dict[str, Callable[[Path], tuple[Source, str] | None]] = {
-    "train/good and test/<type> (mvtec_ad)": _as_mvtec_ad,
-    "good/, ok/ or normal/ beside a folder for each type of defect (folder)": _as_folder,
-    "labels.csv beside images/ (elpv)": _as_elpv,
-}
+def _refuse_part(root: Path) -> None:
+    """Raise E222 for the train or test folder of a tree: alone it would pass for a whole."""
+    whole = [
+        (layout, reason) for layout, reason in _fitting(root.parent) if layout.kind != "folder"
+    ]
+    for layout, reason in whole:
+        raise DataError(
+            "E222",
+            f"{root} is one part of a data set in the layout {layout.kind}: {reason}.",
+            f"Give {root.parent}, or copy the folder elsewhere to use it alone.",
+        )

@@ -10,17 +10,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from components.data.drift import STATISTICS, spread_of
 from components.data.manifest import table
-from components.data.marks import MASK_PROBLEMS, defect_types, marked
+from components.data.marks import defect_types, marked, mask_problems
+from components.data.masks import MaskPolicy
 from components.data.suite import Range, Ranges, Severity, Suite
 from components.errors import PipelineError
 from components.params import validate as build
 from components.records import Check, Manifest, ValidationReport
-
-MaskPolicy = Literal["required", "optional", "none"]
 
 MAX_LISTED = 200  # files named per check; `observed` counts all of them
 _ADDRESS = re.compile(
@@ -71,7 +70,8 @@ def validate(
     """
     rules = build(Suite, suite, f"expectations {suite_name}")
     frame = marked(manifest, table(manifest), near_duplicate_bits)
-    expected = list(_expectations(rules, frame, masks, near_duplicate_bits is not None))
+    asked = () if masks == "none" else mask_problems(manifest)
+    expected = list(_expectations(rules, frame, asked, masks, near_duplicate_bits is not None))
     outcome = _run(frame, expected, suite_name)
     if docs_dir is not None:
         _write_docs(outcome, docs_dir, manifest.station)
@@ -88,12 +88,16 @@ def validate(
 
 
 def _expectations(
-    rules: Suite, frame: Any, masks: MaskPolicy, with_near_duplicates: bool
+    rules: Suite,
+    frame: Any,
+    asked: tuple[str, ...],
+    masks: MaskPolicy,
+    with_near_duplicates: bool,
 ) -> Iterator[_Expected]:
     yield from _on_files(rules)
     yield from _on_pixels(rules, frame)
     yield from _on_counts(rules, frame)
-    yield from _on_masks(rules, masks)
+    yield from _on_masks(rules, asked, masks)
     yield from _on_ranges(rules.ranges, frame)
     yield from _on_leakage(rules, with_near_duplicates)
 
@@ -173,9 +177,7 @@ def _on_counts(rules: Suite, frame: Any) -> Iterator[_Expected]:
         yield _at_least(f"number of {defect_type}", "warning", column, least.min_per_defect_type)
 
 
-def _on_masks(rules: Suite, policy: MaskPolicy) -> Iterator[_Expected]:
-    if policy == "none":
-        return
+def _on_masks(rules: Suite, asked: tuple[str, ...], policy: MaskPolicy) -> Iterator[_Expected]:
     severity = rules.masks.required if policy == "required" else rules.masks.optional
     words = {
         "missing": "every anomalous image has a mask",
@@ -183,8 +185,9 @@ def _on_masks(rules: Suite, policy: MaskPolicy) -> Iterator[_Expected]:
         "size": "the image's size",
         "not_binary": "two values",
         "empty": "at least one pixel",
+        "unknown_value": "a value of defects_config.json",
     }
-    for problem in MASK_PROBLEMS:
+    for problem in asked:
         name = f"masks: {problem.replace('_', ' ')}"
         yield _never(name, severity, words[problem], f"mask_{problem}", "yes")
 

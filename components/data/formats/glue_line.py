@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from components.data.formats.listing import Listing, build_folder
-from components.data.formats.mvtec_ad import read_tree
+from components.data.formats.tree import read_tree
 from components.params import Params
 
 DEFECT_TYPES = ("gap", "blob", "thin", "wavy")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.data.formats.defects_config import DefectKind
 from components.data.images import EXTENSIONS
 from components.errors import DataError
 from components.records import Split
@@ -21,7 +22,16 @@ class Entry:
     split: Split
     gt_label: int
     defect_type: str | None = None  # None where normal
-    mask_paths: tuple[str, ...] = ()  # more than one is a problem that ingest records
+    mask_paths: tuple[str, ...] = ()  # several: one a defect, where the layout's rule says so
+
+
+@dataclass(frozen=True)
+class MaskRule:
+    """What the mask files of a layout mean: by default one file an image, of two values."""
+
+    class_values: bool = False  # any value above zero is defective, and several are no problem
+    kinds: Mapping[int, DefectKind] | None = None  # one file a defect, of its kind's pixel value
+    named_by_kind: bool = False  # a defect's type is its kind's name, not the entry's
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,7 @@ class Listing:
 
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
+    mask_rule: MaskRule = MaskRule()
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ DEFECTS = st.builds(
     mask_path=st.none() | TEXT,
     mask_area_px=st.none() | st.integers(0, 10**9),
     mask_problem=st.sampled_from(["", "missing", "double", "size", "not_binary", "empty"]),
-    saturation=st.none() | st.floats(0, 1),
+    saturation_px=st.none() | st.integers(1, 10**8),
 )
 RECORDS = st.builds(
     ImageRecord,

@@ -128,6 +128,19 @@ def test_masks_problems_are_told_apart_and_stop_the_run_only_where_required() ->
     assert failed(check(records, masks="none")) == {}
 
 
+def test_a_value_without_a_kind_is_asked_for_only_where_masks_name_kinds() -> None:
+    name, records = "masks: unknown value", healthy()
+    assert name not in {c.name for c in check(records).checks}
+    whole = Defect(defect_type="gap", mask_path="m.png", mask_area_px=9, saturation_px=4)
+    records[24] = records[24].model_copy(update={"defects": (whole,)})
+    assert {c.name: c.passed for c in check(records).checks}[name]
+    lost = whole.model_copy(update={"saturation_px": None, "mask_problem": "unknown_value"})
+    records[25] = records[25].model_copy(update={"defects": (whole, lost)})
+    report = check(records)
+    assert not report.passed
+    assert failed(report)[name].failing_paths == ("25.png",)
+
+
 def test_the_same_bytes_stop_the_run_only_across_splits_or_labels() -> None:
     records = healthy()
     same = {"image_id": records[0].image_id}
