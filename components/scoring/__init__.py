@@ -1,0 +1,1 @@
+"""Metrics of anomaly maps on disk, from whatever tool wrote them."""
