@@ -42,7 +42,8 @@ import json, sys
 from pathlib import Path
 import timm, torch
 from safetensors.torch import save_file
-from components.models.backbones import BACKBONES, WeightStore, renamed_state
+from components.models.backbones import BACKBONES, WeightStore
+from components.models.backbones.loading import fill
 from anomalib.data import Folder
 from anomalib.engine import Engine
 from anomalib.models import Padim
@@ -54,8 +55,9 @@ root, out = Path(sys.argv[1]), Path(sys.argv[2])
 weights = out / "weights"
 weights.mkdir(parents=True)
 name = BACKBONES["lite0"].timm_name
-state = renamed_state(WeightStore().locate("lite0"), timm.create_model(name))
-state = {key: value.contiguous() for key, value in state.items()}
+network = timm.create_model(name)
+fill(network, "lite0", WeightStore().locate("lite0"))
+state = {key: value.contiguous() for key, value in network.state_dict().items()}
 save_file(state, weights / "model.safetensors")
 (weights / "config.json").write_text(json.dumps({"architecture": name, "num_classes": 1000}))
 bad = sorted(p.name for p in (root / "test").iterdir() if p.name != "good")

@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from components.models.backbones import BackboneName
+from components.models.detector import checked_layers
 from components.params import Params
 from components.train import TrainParams
 
@@ -46,6 +47,12 @@ class SearchSpace(Params):
     input_noise: NoiseRange = NoiseRange()
     coreset_ratio: tuple[float, ...] = Field(default=(0.01,), min_length=1)  # memory banks only
     layers: tuple[tuple[str, ...], ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _every_backbone_has_the_layers(self) -> Self:
+        for backbone, layers in product(self.backbone, self.layers):
+            checked_layers(backbone, layers)
+        return self
 
 
 class Grid:

@@ -3,15 +3,16 @@
 Shapes: B images of one batch, H×W the model's square, values in 0..1.
 """
 
+import copy
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.augment import Augmentation
 from components.data.images import Image, read_image, to_model_input
@@ -19,7 +20,7 @@ from components.errors import DataError, LeakError
 from components.identity import code_digest
 from components.memory import forget_peak, peak_bytes
 from components.models import Detector
-from components.models.backbones import WeightStore, weights_digest
+from components.models.backbones import BACKBONES, WeightStore, weights_digest
 from components.models.saved import SavedDetector, save_network
 from components.params import Params
 from components.records import FittedDetector, ImageRecord, Manifest
@@ -30,14 +31,23 @@ if TYPE_CHECKING:
 BATCH = 8  # for gradients
 ONE_PASS_BATCH = 4  # larger ones are slower on a CPU: their activations leave the cache
 _CACHE_BYTES = 1 << 30
-_SHORT = {"coreset_ratio": "c", "num_epochs": "e", "n_features": "n", "top_k": "k"}
+_SHORT = {
+    "coreset_ratio": "c",
+    "num_epochs": "e",
+    "n_features": "n",
+    "top_k": "k",
+    "base_width": "w",
+    "patch_size": "p",
+    "skips": "skips ",
+}
 
 
 class TrainParams(Params):
     """One candidate: a detector, the size it looks at, and how its inputs are disturbed.
 
     ``input_noise`` is the largest standard deviation of Gaussian noise on inputs in 0..1; each
-    image draws its own level uniformly below it. ``augment_copies`` adds that many augmented
+    image draws its own level uniformly below it. Detectors of ``facts.own_noise`` get clean inputs
+    and this level, and say what they do with it. ``augment_copies`` adds that many augmented
     passes for detectors that read their images once; others draw anew each epoch.
     """
 
@@ -47,6 +57,17 @@ class TrainParams(Params):
     augment: tuple[Augmentation, ...] = ()
     augment_copies: int = Field(default=0, ge=0)
 
+    @model_validator(mode="after")
+    def _sizes_agree(self) -> Self:
+        """A transformer looks at one size alone: its places are learned."""
+        fixed = BACKBONES[self.detector.backbone].image_size_px
+        if fixed not in (None, self.image_size_px):
+            raise ValueError(
+                f"{self.detector.backbone} looks at images of {fixed} px only, "
+                f"not image_size_px {self.image_size_px}"
+            )
+        return self
+
     @property
     def name(self) -> str:
         """A short readable name: detector/backbone·size·σnoise·what differs from the defaults."""
@@ -54,11 +75,12 @@ class TrainParams(Params):
         random = "·random weights" if detector.weights == "random" else ""
         parts = [f"{detector.kind}/{detector.backbone}{random}", str(self.image_size_px)]
         parts.append(f"σ{self.input_noise:g}")
-        parts.append("b" + "+".join(layer.removeprefix("blocks.") for layer in detector.layers))
+        layers = "+".join(layer.removeprefix("blocks.") for layer in detector.layers)
+        parts += [f"b{layers}" if layers[0].isdigit() else layers] if layers else []
         parts += [
-            f"{short}{getattr(detector, field):g}"
+            f"{short}{value if isinstance(value, str) else format(value, 'g')}"
             for field, short in _SHORT.items()
-            if hasattr(detector, field)
+            if (value := getattr(detector, field, None)) is not None
         ]
         if self.augment:
             kinds = "+".join(augmentation.kind for augmentation in self.augment)
@@ -100,7 +122,7 @@ def fit(
         torch.manual_seed(seed)
         network = params.detector.build(store, params.image_size_px, seed)
         images = _TrainingImages(params, manifest, records, seed, network.num_epochs)
-        network.fit(images.batches)
+        network.fit(images)
     fit_s, peak = time.perf_counter() - started, peak_bytes()
     saved = SavedDetector(
         params=params.model_dump(mode="json"),
@@ -141,20 +163,35 @@ class _TrainingImages:
     ) -> None:
         self.params = params
         self.paths = [manifest.path(record) for record in records]
+        self.indices = np.arange(len(records))  # of the images that this part hands out
         self.seed = seed
+        noise, is_left = params.input_noise, params.detector.facts.own_noise
+        self.input_noise, self._added_noise = (noise, 0.0) if is_left else (0.0, noise)
         self.one_pass = num_epochs == 1
         size = len(records) * params.image_size_px**2 * 2
         self._keeps = not self.one_pass and not params.augment and size <= _CACHE_BYTES
         self._kept: dict[int, NDArray[np.float16]] = {}
 
-    def batches(self, epoch: int) -> "Iterator[Tensor]":
+    def __call__(self, epoch: int) -> "Iterator[Tensor]":
         """Yield B3HW batches: in order for one pass (and its copies), else shuffled by epoch."""
         if not self.one_pass:
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.paths))
-            yield from self._pass(epoch, order.tolist(), augmented=True)
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.indices))
+            yield from self._pass(epoch, self.indices[order].tolist(), augmented=True)
             return
-        for copy in range(1 + self.params.augment_copies):
-            yield from self._pass(copy, range(len(self.paths)), augmented=copy > 0)
+        for again in range(1 + self.params.augment_copies):
+            yield from self._pass(again, self.indices.tolist(), augmented=again > 0)
+
+    def divided(self, share: float) -> "tuple[Self, Self]":
+        """Return the images to learn from and those held out, at least one of each if possible."""
+        assert 0 < share < 1, share
+        drawn = np.random.default_rng(self.seed).permutation(self.indices)
+        num_held = min(max(1, round(share * len(drawn))), len(drawn) - 1)
+        return self._only(drawn[num_held:]), self._only(drawn[:num_held])
+
+    def _only(self, indices: NDArray[np.int64]) -> Self:
+        part = copy.copy(self)  # decoded images stay shared
+        part.indices = np.sort(indices)
+        return part
 
     def _pass(self, number: int, order: Sequence[int], *, augmented: bool) -> "Iterator[Tensor]":
         import torch
@@ -177,7 +214,7 @@ class _TrainingImages:
             planes = planes[:1] if image.ndim == 2 else planes
             if self._keeps:
                 self._kept[index] = planes.astype(np.float16)
-        return add_noise(planes, self.params.input_noise, rng)
+        return add_noise(planes, self._added_noise, rng)
 
     def _augment(self, image: Image, rng: np.random.Generator) -> Image:
         for augmentation in self.params.augment:

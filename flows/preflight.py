@@ -85,7 +85,7 @@ def _weights(settings: Settings, config: StationConfig) -> Finding:
     verified = 0
     for name in sorted(names):
         try:
-            store.locate(name)
+            store.locate_all(name)
             verified += 1
         except PipelineError as error:
             return Finding("weights", f"{verified} of {len(names)} verified", False, error=error)

@@ -45,6 +45,7 @@ class Settings:
     prefect_api_url: str | None
     s3_endpoint: str | None
     user: str
+    weights_s3: str | None = None  # s3://bucket/prefix of the plant's own copies
 
     @property
     def params_dir(self) -> Path:
@@ -82,6 +83,7 @@ def load_settings(start: Path | None = None) -> Settings:
         prefect_api_url=environ.get("PREFECT_API_URL"),
         s3_endpoint=environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL"),
         user=environ.get("USER") or environ.get("LOGNAME") or "unknown",
+        weights_s3=environ.get("DEFECTLOOP_WEIGHTS_S3") or None,
     )
 
 

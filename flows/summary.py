@@ -6,12 +6,23 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from components.identity import environment_versions, file_sha256
-from components.records import Case, Manifest, Outcome, RunSummary, StepTiming, ValidationReport
+from components.metrics.evidence import escape_upper_bound, needed_sentence
+from components.records import (
+    Case,
+    EvaluationReport,
+    Manifest,
+    Outcome,
+    RunSummary,
+    StepTiming,
+    ValidationReport,
+)
 from components.verdict import cautions, verdict
 from flows.materials import counts_of
 
 if TYPE_CHECKING:
     from flows.cycle import CycleRun
+
+CLAIMS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # escape rates that plants state
 
 
 def profile_note(run: "CycleRun") -> str:
@@ -128,6 +139,19 @@ def _peak_bytes(run: "CycleRun") -> int:
     return own + run.settings.workers * compute
 
 
+def _claim(evaluation: EvaluationReport | None, run: "CycleRun") -> list[str]:
+    """Say which escape rate the report set allows to claim, and what the next round one takes."""
+    if evaluation is None or evaluation.calibration is None:
+        return []
+    threshold = evaluation.calibration.image_threshold
+    confidence = run.config.station.evaluate.confidence
+    defective = [p for p in evaluation.predictions if p.gt_label and p.origin == "real"]
+    missed = sum(p.pred_score < threshold for p in defective)
+    bound = escape_upper_bound(missed, len(defective), confidence)
+    claim = next((rate for rate in CLAIMS if rate < bound), None)
+    return [needed_sentence(missed, len(defective), claim, confidence)] if claim else []
+
+
 def _git_sha(run: "CycleRun") -> str:
     from components.stores.versions import git_sha
 
@@ -166,6 +190,7 @@ def _limits_of_evidence(run: "CycleRun") -> tuple[str, ...]:
             f"Thresholds are cross-fitted over {folds} folds and transferred to the detector "
             "fitted on all normals; the report set's overkill rate shows how well that held."
         )
+    limits += _claim(judged.evaluations.get("winner"), run) if judged else []
     limits.append(
         "Stress curves corrupt report images by formula; a plant's own bad light is not in them."
     )

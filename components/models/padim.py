@@ -3,11 +3,12 @@
 Defard et al., "PaDiM: a Patch Distribution Modeling Framework", ICPR 2020.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from components.models.detector import DetectorParams
+from components.models.backbones.registry import MAPS
+from components.models.detector import DetectorFacts, DetectorParams
 
 if TYPE_CHECKING:
     from components.models.backbones import WeightStore
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 
 class Padim(DetectorParams):
     """PaDiM; score = highest Mahalanobis distance of the smoothed map."""
+
+    facts: ClassVar[DetectorFacts] = DetectorFacts(
+        summary="a Gaussian of patch features at each place of the image",
+        paper='Defard et al., "PaDiM: a Patch Distribution Modeling Framework", ICPR 2020',
+        backbones=MAPS,
+        training="one pass",
+        fit_time="seconds",
+    )
 
     kind: Literal["padim"] = "padim"
     n_features: int = Field(default=100, ge=1)  # randomly chosen channels; capped at all of them

@@ -3,11 +3,12 @@
 Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from components.models.detector import DetectorParams
+from components.models.backbones.registry import MAPS
+from components.models.detector import DetectorFacts, DetectorParams
 
 if TYPE_CHECKING:
     from components.models.backbones import WeightStore
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 
 class Patchcore(DetectorParams):
     """PatchCore with an exact k-center coreset; score = mean of the highest patch distances."""
+
+    facts: ClassVar[DetectorFacts] = DetectorFacts(
+        summary="distance to the nearest patch of a coreset of normal patches",
+        paper='Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022',
+        backbones=MAPS,
+        training="one pass",
+        fit_time="seconds",
+    )
 
     kind: Literal["patchcore"] = "patchcore"
     coreset_ratio: float = Field(default=0.01, gt=0, le=1)  # share of patches kept

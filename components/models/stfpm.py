@@ -3,11 +3,12 @@
 Wang et al., "Student-Teacher Feature Pyramid Matching", BMVC 2021.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from components.models.detector import DetectorParams, Layers
+from components.models.backbones.registry import CNNS
+from components.models.detector import DetectorFacts, DetectorParams
 
 if TYPE_CHECKING:
     from components.models.backbones import WeightStore
@@ -17,8 +18,16 @@ if TYPE_CHECKING:
 class Stfpm(DetectorParams):
     """STFPM trained by stochastic gradient descent; score = highest value of the map."""
 
+    facts: ClassVar[DetectorFacts] = DetectorFacts(
+        summary="a student that fails to match its teacher's features on what it never saw",
+        paper='Wang et al., "Student-Teacher Feature Pyramid Matching", BMVC 2021',
+        backbones=CNNS,
+        training="epochs",
+        fit_time="minutes",
+        strides=(4, 8, 16),
+    )
+
     kind: Literal["stfpm"] = "stfpm"
-    layers: Layers = ("blocks.1", "blocks.2", "blocks.4")
     num_epochs: int = Field(default=10, ge=1)
     learning_rate: float = Field(default=0.4, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)

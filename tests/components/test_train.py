@@ -42,7 +42,7 @@ def scores(params: TrainParams, manifest: Manifest, out: Path, seed: int = 0) ->
 
 def inputs(params: TrainParams, manifest: Manifest, epoch: int = 0, num_epochs: int = 1) -> Any:
     images = _TrainingImages(params, manifest, manifest.of(Split.FIT), 0, num_epochs)
-    return np.concatenate([batch.numpy() for batch in images.batches(epoch)])
+    return np.concatenate([batch.numpy() for batch in images(epoch)])
 
 
 @pytest.mark.parametrize("name", ["patchcore", "padim", "stfpm"])
@@ -194,6 +194,6 @@ def test_epochs_shuffle_and_draw_anew_but_repeat_by_seed(manifest: Manifest) -> 
 def test_images_kept_in_memory_are_those_on_disk(manifest: Manifest) -> None:
     params = TrainParams(detector=Stfpm(), image_size_px=IMAGE_SIZE_PX)
     images = _TrainingImages(params, manifest, manifest.of(Split.FIT), 0, num_epochs=2)
-    read = [batch.numpy() for batch in images.batches(0)]
-    kept = [batch.numpy() for batch in images.batches(0)]
+    read = [batch.numpy() for batch in images(0)]
+    kept = [batch.numpy() for batch in images(0)]
     np.testing.assert_allclose(np.concatenate(kept), np.concatenate(read), atol=5e-4)  # float16

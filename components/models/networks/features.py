@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from components.models.backbones import BACKBONES, LAYER_STRIDES, WeightStore, load_backbone
+from components.models.backbones import BACKBONES, WeightStore, load_backbone
 from components.models.detector import DetectorParams
 
 # Finer layers are averaged onto this grid: a stride-4 grid costs four times as much and was
@@ -20,26 +20,37 @@ GRID_STRIDE = 8
 class Normalise(nn.Module):
     """Images in 0..1 to the range that the backbone was trained on."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, params: DetectorParams) -> None:
         super().__init__()
-        self.mean = BACKBONES[params.backbone].mean
-        self.std = BACKBONES[params.backbone].std
+        backbone = BACKBONES[params.backbone]
+        for name, values in (("mean", backbone.mean), ("std", backbone.std)):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         return (images_BCHW - self.mean) / self.std
 
 
-def extractor(params: DetectorParams, store: WeightStore | None, seed: int) -> nn.Module:
-    """Return the frozen backbone of a detector; random weights depend on the seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+def extractor(
+    params: DetectorParams, store: WeightStore | None, seed: int | None = None
+) -> nn.Module:
+    """Return the frozen backbone of a detector.
+
+    Random weights depend on the seed alone; without one they come from torch's global generator,
+    which goes on from there.
+    """
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
         backbone = load_backbone(store, params.backbone, params.weights, params.layers)
     return backbone.to(memory_format=torch.channels_last)  # a third faster on CPUs
 
 
 def grid_side(params: DetectorParams, image_size_px: int) -> int:
     """Return the number of patches along one side of the image."""
-    return image_size_px // max(GRID_STRIDE, LAYER_STRIDES[params.layers[0]])
+    return image_size_px // max(GRID_STRIDE, BACKBONES[params.backbone].strides[params.layers[0]])
 
 
 def embed(features: Sequence[Tensor], side: int, mode: str) -> Tensor:
@@ -53,8 +64,10 @@ def embed(features: Sequence[Tensor], side: int, mode: str) -> Tensor:
 
 def _onto_grid(feature: Tensor, side: int, mode: str) -> Tensor:
     width = feature.shape[-1]
-    if width > side:
+    if width > side and width % side == 0:
         return F.avg_pool2d(feature, width // side)
+    if width > side:  # AlexNet's maps are a cell short of a multiple
+        return F.interpolate(feature, size=(side, side), mode="bilinear")
     return feature if width == side else F.interpolate(feature, size=(side, side), mode=mode)
 
 

@@ -4,30 +4,47 @@ Exact up to rounding (features of Lite0 move by less than 1e-4): a frozen batch 
 pass over memory that changes no ranking. What it is worth: ``python -m benchmarks.backbone``.
 """
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-# timm's names: an inverted residual expands, filters by depth and projects; the first stage of
+# timm's names. An inverted residual expands, filters by depth and projects; the first stage of
 # the Lite family has no expansion, so its names stand for other places.
-_STEM = (("conv_stem", "bn1"),)
 _INVERTED = (("conv_pw", "bn1"), ("conv_dw", "bn2"), ("conv_pwl", "bn3"))
 _SEPARABLE = (("conv_dw", "bn1"), ("conv_pw", "bn2"))
+_NUMBERED = (("conv_stem", "bn1"), ("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
 
 
-def fold_batch_norms(features: Any) -> None:
-    """Fold every batch norm of timm's features-only EfficientNet, in place; it must be frozen."""
-    assert not features.training, "a batch norm that still learns cannot be folded"
-    _fold(features, _STEM)
-    for stage in features.blocks:
-        for block in stage:
-            _fold(block, _INVERTED if hasattr(block, "conv_pwl") else _SEPARABLE)
+def fold_batch_norms(network: nn.Module) -> None:
+    """Fold the batch norms of a frozen EfficientNet, ResNet or sequence of layers, in place."""
+    assert not network.training, "a batch norm that still learns cannot be folded"
+    for module in list(network.modules()):
+        for convolution, norm in _pairs(module):
+            _fold(module, convolution, norm)
 
 
-def _fold(module: Any, pairs: tuple[tuple[str, str], ...]) -> None:
-    for convolution, norm in pairs:
-        normalised = getattr(module, norm)
-        activation: nn.Module = normalised.act  # timm keeps the activation inside the norm
-        setattr(module, convolution, fuse_conv_bn_eval(getattr(module, convolution), normalised))
-        setattr(module, norm, activation)
+def _pairs(module: nn.Module) -> Iterator[tuple[str, str]]:
+    """Yield the names of a module's convolutions, each with the batch norm right after it."""
+    children = dict(module.named_children())
+    if isinstance(module, nn.Sequential):
+        candidates = tuple(pairwise(children))
+    elif "conv_dw" in children:
+        candidates = _INVERTED if "conv_pwl" in children else _SEPARABLE
+    else:
+        candidates = _NUMBERED
+    for convolution, norm in candidates:
+        is_pair = isinstance(children.get(convolution), nn.Conv2d)
+        if is_pair and isinstance(children.get(norm), nn.BatchNorm2d):
+            yield convolution, norm
+
+
+def _fold(module: nn.Module, convolution: str, norm: str) -> None:
+    normalised: Any = module.get_submodule(norm)
+    before: Any = module.get_submodule(convolution)
+    activation = getattr(normalised, "act", None)  # timm may keep it inside the norm
+    fused = fuse_conv_bn_eval(before, normalised)
+    setattr(module, convolution, fused)
+    setattr(module, norm, activation if activation is not None else nn.Identity())

@@ -4,6 +4,8 @@ Shapes: B images, D features, P places of the grid.
 """
 
 import torch
+from anomalib.models.components import MultiVariateGaussian
+from anomalib.models.image.padim.anomaly_map import AnomalyMapGenerator
 from anomalib.models.image.padim.torch_model import PadimModel
 from torch import Tensor, nn
 
@@ -25,6 +27,22 @@ _REGULARISATION = 0.01 + 1e-5
 _PLACES_PER_BLOCK = 64
 
 
+class _Model(PadimModel):
+    """anomalib's model given its backbone: its own constructor knows timm's names alone."""
+
+    def __init__(self, params: Padim, backbone: nn.Module) -> None:
+        nn.Module.__init__(self)
+        channels = BACKBONES[params.backbone].channels
+        drawn = torch.randperm(sum(channels[layer] for layer in params.layers))
+        self.tiler = None
+        self.layers = list(params.layers)
+        self.feature_extractor = backbone
+        self.register_buffer("idx", drawn[: params.n_features])
+        self.anomaly_map_generator = AnomalyMapGenerator()
+        self.gaussian = MultiVariateGaussian()
+        self.memory_bank: list[Tensor] = []
+
+
 class PadimNetwork(nn.Module):
     """Mahalanobis distance of each place to the normal features there (eq. 2 of the paper)."""
 
@@ -34,16 +52,9 @@ class PadimNetwork(nn.Module):
         self, params: Padim, store: WeightStore | None, image_size_px: int, seed: int
     ) -> None:
         super().__init__()
-        channels = BACKBONES[params.backbone].channels
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # decides which features are kept
-            self.model = PadimModel(
-                backbone=BACKBONES[params.backbone].timm_name,
-                layers=list(params.layers),
-                pre_trained=False,
-                n_features=min(params.n_features, sum(channels[layer] for layer in params.layers)),
-            )
-        self.model.feature_extractor = extractor(params, store, seed)
+            torch.manual_seed(seed)  # decides random weights and which features are kept
+            self.model = _Model(params, extractor(params, store))
         generator = self.model.anomaly_map_generator
         generator.blur = SeparableBlur(generator.blur.kernel)
         self.normalise = Normalise(params)
