@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from components.errors import LeakError
 from components.records import (
     Comparison,
     EvaluationReport,
@@ -27,7 +28,18 @@ class GateFacts(Record):
 
 
 def gates(facts: GateFacts) -> tuple[Gate, ...]:
-    """Return every rule with what was measured; all must pass."""
+    """Return every rule with what was measured; all must pass.
+
+    Raises:
+        LeakError: E247 the figures are a study's: its protocol keeps no report set apart.
+    """
+    if facts.evaluation.protocol != "leak_rule":
+        raise LeakError(
+            "E247",
+            f"The figures of {facts.evaluation.candidate} follow protocol "
+            f"{facts.evaluation.protocol}: a study's figures promote nothing.",
+            "Run the station's cycle, which keeps a report set apart.",
+        )
     rules = [
         _selected(facts.decision),
         _scores_differ(facts.evaluation),

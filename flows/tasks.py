@@ -18,6 +18,8 @@ from components.latency import LatencyJob, LatencyOutcome, run_latency
 from components.records import DataVersion
 from components.refit import RefitJob, RefitOutcome, run_refit
 from components.stores import versions
+from components.studies.cells import CellJob, CellOutcome, run_cell
+from components.studies.timing import StudyLatencyJob, run_study_latency
 from components.trial import TrialJob, TrialOutcome, run_trial
 from flows.compute import shared_pool
 
@@ -67,3 +69,15 @@ def refit_task(job: RefitJob) -> RefitOutcome:
 def judge_task(job: JudgeJob) -> JudgeOutcome:
     """Evaluate a deployed model on the report set."""
     return shared_pool().call(run_judge, job)
+
+
+@task(name="cell", task_run_name="cell {job.key.name}", tags=["gpu"], **_IO)
+def cell_task(job: CellJob) -> CellOutcome:
+    """Fit one cell of a study and test it under the papers' protocol."""
+    return shared_pool().call(run_cell, job)
+
+
+@task(name="study latency", task_run_name="latency {job.candidate}", tags=["alone"], **_IO)
+def study_latency_task(job: StudyLatencyJob) -> LatencyOutcome:
+    """Time a study's exported model while nothing else runs."""
+    return shared_pool().call(run_study_latency, job)

@@ -1,4 +1,4 @@
-"""The few shapes a page is made of; ``page.html.j2`` knows how to write each of them."""
+"""The few shapes a page is made of; ``blocks.html.j2`` knows how to write each of them."""
 
 import re
 from collections.abc import Iterable
@@ -18,6 +18,7 @@ class Cell:
     tone: Tone = ""
     mono: bool = False
     bar: float | None = None
+    strong: bool = False
 
     @property
     def unbroken(self) -> bool:

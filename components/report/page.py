@@ -27,6 +27,19 @@ def render(summary: RunSummary, run_dir: Path) -> Path:
     Pictures named by the summary's cases are embedded; one that is missing is said to be. The
     same summary and pictures give the same bytes.
     """
+    outcome, tone = OUTCOMES[summary.outcome]
+    return write_page(
+        "page.html.j2",
+        run_dir / FILE,
+        summary=summary,
+        sections=sections(summary, run_dir),
+        outcome=outcome,
+        tone=tone,
+    )
+
+
+def write_page(template: str, path: Path, **values: object) -> Path:
+    """Write a template, its values escaped and the style sheet inside it, atomically."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     here = Path(__file__).parent
@@ -38,18 +51,12 @@ def render(summary: RunSummary, run_dir: Path) -> Path:
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = breakable
-    outcome, tone = OUTCOMES[summary.outcome]
-    html = environment.get_template("page.html.j2").render(
-        summary=summary,
-        sections=sections(summary, run_dir),
-        outcome=outcome,
-        tone=tone,
-        css=(here / "page.css").read_text(encoding="utf-8"),
-    )
-    run_dir.mkdir(parents=True, exist_ok=True)
-    part = run_dir / f".{FILE}.part"
+    css = (here / "page.css").read_text(encoding="utf-8")
+    html = environment.get_template(template).render(css=css, **values)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
     part.write_text(html, encoding="utf-8", errors="replace")  # a file name may be no text at all
-    return part.replace(run_dir / FILE)
+    return part.replace(path)
 
 
 def breakable(words: str) -> "Markup":

@@ -68,8 +68,16 @@ def tradeoff(unit_RC: Array) -> Array:
 
 def ranked(names: Sequence[str], scores_R: Array, unit_RC: Array) -> list[int]:
     """Return row indices, best first; equal scores by trade-off, then by name, never by place."""
-    sacrifice = tradeoff(unit_RC)
-    rounded = np.round(scores_R / TIE).tolist()
-    return sorted(
-        range(len(names)), key=lambda i: (-rounded[i], -round(float(sacrifice[i]), 9), names[i])
-    )
+    keys = _keys(scores_R, unit_RC)
+    return sorted(range(len(names)), key=lambda i: (*keys[i], names[i]))
+
+
+def tied(first: int, second: int, scores_R: Array, unit_RC: Array) -> bool:
+    """Return whether neither the score nor the trade-off tells two rows apart."""
+    keys = _keys(scores_R, unit_RC)
+    return keys[first] == keys[second]
+
+
+def _keys(scores_R: Array, unit_RC: Array) -> list[tuple[float, float]]:
+    rounded, sacrifice = np.round(scores_R / TIE).tolist(), tradeoff(unit_RC).tolist()
+    return [(-score, -round(ratio, 9)) for score, ratio in zip(rounded, sacrifice, strict=True)]

@@ -9,8 +9,17 @@ from components.select.params import Criterion, Limit
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A figure known as a mean over seeds and their sample standard deviation alone."""
+
+    mean: float
+    std: float = 0.0
+    num_seeds: int = 1
+
+
+@dataclass(frozen=True)
 class Row:
-    """One candidate: for each figure its values, one a seed or a repeat.
+    """One candidate: for each figure its values, one a seed or a repeat, or an estimate of them.
 
     ``excluded`` says why it may not be chosen, where that is known before any limit.
     """
@@ -18,11 +27,22 @@ class Row:
     name: str
     values: dict[str, tuple[float, ...]] = field(default_factory=dict)
     excluded: str = ""
+    estimates: dict[str, Estimate] = field(default_factory=dict)
+
+    def knows(self, figure: str) -> bool:
+        """Return whether the figure was measured at all."""
+        return bool(self.values.get(figure)) or figure in self.estimates
 
     def mean(self, figure: str) -> float:
         """Return the mean over seeds, in the figure's own unit."""
+        if figure in self.estimates:
+            return self.estimates[figure].mean
         values = self.values[figure]
         return math.fsum(values) / len(values)
+
+    def least(self, figure: str) -> float:
+        """Return the smallest value over seeds; of an estimate its mean."""
+        return min(self.values.get(figure) or (self.mean(figure),))
 
 
 def apply_limits(
@@ -41,13 +61,13 @@ def apply_limits(
 
 def _reasons(row: Row, criteria: Sequence[Criterion], limits: Sequence[Limit]) -> list[str]:
     needed = dict.fromkeys([c.name for c in criteria] + [limit.name for limit in limits])
-    reasons = [f"{name} was not measured" for name in needed if not row.values.get(name)]
+    reasons = [f"{name} was not measured" for name in needed if not row.knows(name)]
     reasons += [
-        f"{c.name} holds {min(row.values[c.name]):g}, which has no logarithm"
+        f"{c.name} holds {row.least(c.name):g}, which has no logarithm"
         for c in criteria
-        if c.log and min(row.values.get(c.name) or (1.0,)) <= 0
+        if c.log and row.knows(c.name) and row.least(c.name) <= 0
     ]
-    measured = [limit for limit in limits if row.values.get(limit.name)]
+    measured = [limit for limit in limits if row.knows(limit.name)]
     return reasons + [text for limit in measured if (text := _broken(row, limit))]
 
 

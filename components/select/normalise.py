@@ -12,6 +12,8 @@ from components.select.params import Criterion
 
 Array = NDArray[np.float64]
 
+BEYOND = 1e-6  # what a step beyond the aspiration is worth: enough to order two equals, no more
+
 
 def scaled(values_RC: Array, criteria: Sequence[Criterion]) -> Array:
     """Return values (…xRxC, own units) on the scale they are compared on: logs for times."""
@@ -34,8 +36,13 @@ def weights(criteria: Sequence[Criterion]) -> Array:
 
 
 def to_unit(scaled_RC: Array, aspiration_C: Array, reservation_C: Array) -> Array:
-    """Return unit values; nothing is gained beyond the aspiration, so none is below 0."""
-    return np.maximum((scaled_RC - aspiration_C) / (reservation_C - aspiration_C), 0.0)
+    """Return unit values; beyond the aspiration nothing is gained but the order among equals.
+
+    The small slope there keeps a dominated row below the one that dominates it.
+    Source: Wierzbicki 1980, order-preserving achievement functions.
+    """
+    unit = (scaled_RC - aspiration_C) / (reservation_C - aspiration_C)
+    return np.where(unit < 0, BEYOND * unit, unit)
 
 
 def costs(values_RC: Array, criteria: Sequence[Criterion]) -> Array:

@@ -70,3 +70,12 @@ class SelectionParams(Params):
             if twice:
                 raise ValueError(f"{kind} named twice: {', '.join(twice)}")
         return self
+
+
+class TableParams(SelectionParams):
+    """The same for a table of means: ``num_seeds`` is how many seeds a std comes from.
+
+    1 where nothing says so, which takes the std itself for the error of the mean.
+    """
+
+    num_seeds: int = Field(default=1, ge=1)

@@ -7,6 +7,8 @@ from typing import Any
 from components.report.plots.canvas import CHOSEN, FAINT, INK, MUTED, PAPER, apart, draw
 from components.report.wording import label, number, short_label
 
+MOST_WRITTEN = 4  # figures below the view: more would stand over each other
+
 
 @dataclass(frozen=True)
 class Point:
@@ -27,8 +29,25 @@ class Limits:
     latency_max_ms: float | None = None
 
 
+@dataclass(frozen=True)
+class Words:
+    """What the axes are called, where they are not the tune set's quality and the latency."""
+
+    x: str = "p95 latency of one image, ms  (← faster)"
+    y: str = "{} on the tune set  (better →)"
+    x_limit: str = "latency limit {:g} ms"
+    against: str = "p95 latency"
+
+
 def pareto(
-    points: Sequence[Point], front: Sequence[str], chosen: str | None, limits: Limits, metric: str
+    points: Sequence[Point],
+    front: Sequence[str],
+    chosen: str | None,
+    limits: Limits,
+    metric: str,
+    words: Words = Words(),
+    *,
+    joined: bool = True,
 ) -> str:
     """Return the plot. Points without a latency stand in a strip at the side.
 
@@ -38,6 +57,8 @@ def pareto(
         chosen: the name that gets the star (the winner, or the first of a shortlist).
         limits: drawn as lines where they fall near the points, else written at the edge.
         metric: name of the quality, higher is better.
+        words: the names of the axes.
+        joined: join the front by a staircase; of more than two criteria it is none.
     """
     measured = [p for p in points if p.latency_ms is not None]
     assert measured, "a Pareto plot needs a latency"
@@ -49,17 +70,20 @@ def pareto(
         else:
             main, side = figure.subplots(), None
         _scatter(main, measured, front, chosen)
+        if joined:
+            _staircase(main, measured, front)
         kept = (*front, chosen or "")
         highest = max(p.quality + (p.quality_std or 0.0) for p in points)
         _frame(main, measured, lowest_in_view(points, kept), highest)
-        main.set_ylabel(f"{short_label(metric)} on the tune set  (better →)")
+        main.set_xlabel(words.x)
+        main.set_ylabel(words.y.format(short_label(metric)))
         _below(main, measured)
         if side is not None:
             _strip(side, aside)
-        _limits(main, limits, metric)
+        _limits(main, limits, metric, words)
         _names(main, [p for p in measured if p.name in front or p.name == chosen], chosen)
 
-    says = f"{label(metric)} against p95 latency of {len(measured)} candidates"
+    says = f"{label(metric)} against {words.against} of {len(measured)} candidates"
     return draw("pareto", says, 4.1, paint)
 
 
@@ -85,6 +109,9 @@ def _scatter(
         else:
             style = {"marker": "o", "markersize": 5.5, "color": MUTED, "alpha": 0.55}
         axes.plot(point.latency_ms, point.quality, linestyle="none", zorder=3, **style)
+
+
+def _staircase(axes: Any, measured: Sequence[Point], front: Sequence[str]) -> None:
     joined = sorted((p.latency_ms or 0.0, p.quality) for p in measured if p.name in front)
     if len(joined) > 1:
         xs, ys = zip(*joined, strict=True)
@@ -115,15 +142,15 @@ def _frame(axes: Any, measured: Sequence[Point], lowest: float, highest: float) 
     else:
         room = max(0.18 * (max(xs) - min(xs)), 0.08 * max(xs))
         axes.set_xlim(max(0.0, min(xs) - room), max(xs) + room)
-    axes.set_xlabel("p95 latency of one image, ms  (← faster)")
 
 
 def _below(axes: Any, measured: Sequence[Point]) -> None:
-    """Mark what lies below the view at its edge, with its quality."""
-    for point in measured:
-        if point.quality < axes.get_ylim()[0]:
-            place = axes.get_xaxis_transform()
-            axes.plot(point.latency_ms, 0.1, "v", color=MUTED, transform=place, markersize=6)
+    """Mark what lies below the view at its edge; its quality beside it, or one word for many."""
+    below = [p for p in measured if p.quality < axes.get_ylim()[0]]
+    place = axes.get_xaxis_transform()
+    for point in below:
+        axes.plot(point.latency_ms, 0.1, "v", color=MUTED, transform=place, markersize=6, alpha=0.7)
+        if len(below) <= MOST_WRITTEN:
             axes.annotate(
                 number(point.quality),
                 (point.latency_ms, 0.1),
@@ -134,6 +161,9 @@ def _below(axes: Any, measured: Sequence[Point]) -> None:
                 fontsize=8,
                 color=MUTED,
             )
+    if len(below) > MOST_WRITTEN:
+        words = f"▾ {len(below)} below the view, down to {number(min(p.quality for p in below))}"
+        axes.text(0.01, 0.02, words, transform=axes.transAxes, color=MUTED, fontsize=8)
 
 
 def _plain_log_ticks(axis: Any) -> None:
@@ -144,11 +174,11 @@ def _plain_log_ticks(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _limits(axes: Any, limits: Limits, metric: str) -> None:
+def _limits(axes: Any, limits: Limits, metric: str, words_of: Words) -> None:
     """Draw a limit as a line where it is in view; a far one is written, so the points keep room."""
     far = []
     if limits.latency_max_ms is not None:
-        words = f"latency limit {limits.latency_max_ms:g} ms"
+        words = words_of.x_limit.format(limits.latency_max_ms)
         if limits.latency_max_ms <= axes.get_xlim()[1]:
             axes.axvline(limits.latency_max_ms, color=INK, linestyle=(0, (4, 3)), linewidth=1)
             place = (limits.latency_max_ms, 0.02)

@@ -14,7 +14,9 @@ from components.report.blocks import (
     row,
 )
 from components.report.evidence import floor_values, mean_and_std, objective, over_seeds
+from components.report.plots.parallel import parallel
 from components.report.plots.pareto import Limits, Point, pareto
+from components.report.plots.stability import stability
 from components.report.wording import (
     duration,
     label,
@@ -40,6 +42,8 @@ def choice(summary: RunSummary) -> Section:
     else:
         blocks.append(absent("No choice was made: the run ended before candidates were compared."))
     blocks.append(_plot(summary))
+    if summary.decision is not None:
+        blocks += _compared(summary.decision)
     blocks += [Heading("Candidates on the tune set"), *_table(summary)]
     blocks += _ruled_out(summary)
     return Section("choice", "Choice", tuple(blocks), summary.profile_note)
@@ -74,7 +78,9 @@ def _plot(summary: RunSummary) -> Block:
     decision = summary.decision
     front = decision.front if decision else ()
     chosen = decision.first if decision else None
-    svg = pareto(points, front, chosen, limits_of(decision, metric), metric)
+    joined = decision is None or len(decision.criteria) == 2
+    limits = limits_of(decision, metric)
+    svg = pareto(points, front, chosen, limits, metric, joined=joined)
     words = (
         f"Quality (mean {label(metric)} over seeds on the tune set) against the p95 latency of the "
         "exported model; bars are one standard deviation over seeds and repeats. "
@@ -82,6 +88,24 @@ def _plot(summary: RunSummary) -> Block:
     if chosen:
         words += "The star is the chosen candidate, black dots are the front."
     return Plot(svg, words)
+
+
+def _compared(decision: SelectionDecision) -> list[Block]:
+    """Return the finalists side by side and how stable the first is, where there are several."""
+    if len(decision.ranking) < 2:
+        return []
+    blocks: list[Block] = []
+    if len(decision.criteria) > 1:
+        words = (
+            "Each criterion from its reservation (barely acceptable) below to its aspiration "
+            "(nothing more is gained) above; a figure beyond an end is drawn just past it."
+        )
+        blocks.append(Plot(parallel(decision), words))
+    words = (
+        "How often each candidate comes first when seeds, weights and levels are redrawn, together "
+        "(bar) and one at a time (marks)."
+    )
+    return [*blocks, Plot(stability(decision), words)]
 
 
 def points_of(summary: RunSummary, metric: str) -> tuple[Point, ...]:
@@ -141,14 +165,14 @@ def _candidate(
     latency, latency_std = mean_and_std(candidate.latency_ms)
     within = f" ± {milliseconds(latency_std)}" if latency_std is not None else ""
     fit_s, _ = mean_and_std(candidate.fit_s)
-    stability = decision.stability.get(candidate.candidate) if decision else None
+    share = decision.stability.get(candidate.candidate) if decision else None
     return row(
         Cell(candidate.candidate, mono=True),
         *(spread(*over_seeds(candidate, metric)) for metric in metrics),
         milliseconds(latency) + within if latency is not None else "–",
         duration(fit_s) if fit_s is not None else "–",
         size(candidate.size_bytes) if candidate.size_bytes is not None else "–",
-        percent(stability) if stability is not None else "–",
+        percent(share) if share is not None else "–",
         _status(candidate, decision),
     )
 

@@ -138,7 +138,7 @@ def test_weights_move_the_answer() -> None:
     assert decision.ranking[0].name == "fast"
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(order=st.permutations(range(5)), seed=st.integers(0, 3))
 def test_the_order_of_rows_changes_nothing(order: list[int], seed: int) -> None:
     rows = [*BULGE, row("noisy", 0.965, 9, 0.03), row("worse", 0.9, 20)]

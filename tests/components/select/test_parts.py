@@ -31,7 +31,7 @@ def test_levels_are_0_and_1_and_a_time_is_compared_by_ratio() -> None:
 
 
 def test_nothing_is_gained_beyond_the_aspiration() -> None:
-    assert unit((1.0, 1))[0, 1] == 0
+    assert unit((1.0, 1))[0, 1] == pytest.approx(0, abs=1e-6)
 
 
 def test_weights_have_mean_1() -> None:
@@ -123,3 +123,9 @@ def test_loading_params_imports_nothing_heavy() -> None:
     root = Path(__file__).parents[3]
     told = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert told.stdout.strip() == "[]", told.stderr
+
+
+def test_the_front_of_many_rows_is_that_of_its_definition() -> None:
+    cells = np.random.default_rng(0).integers(0, 30, (400, 3)).astype(float)
+    beaten = [((cells <= own).all(axis=1) & (cells < own).any(axis=1)).any() for own in cells]
+    assert on_front(cells).tolist() == [not each for each in beaten]
