@@ -37,6 +37,7 @@ def evaluate(
     calibration: Calibration | None,
     *,
     pixel: Mapping[str, float] | None = None,
+    no_pixel: str = "no usable masks of real defects",
     bootstrap: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -44,7 +45,8 @@ def evaluate(
     """Return the figures of one detector on one set, an origin of defects at a time.
 
     Ranking figures carry a stratified bootstrap interval over images, rates a Clopper-Pearson
-    one. ``pixel``: figures of the real images, by name, or None where masks are missing.
+    one. ``pixel``: figures of the real images, by name, or None where there are none, and
+    ``no_pixel`` then says why.
 
     Raises:
         DataError: E111 a NaN; E112 labels that are none.
@@ -58,7 +60,7 @@ def evaluate(
         results += _ranking_results(shown, origin, bootstrap, confidence, seed)
         results += _rate_results(shown, origin, calibration, confidence)
         results += _recall_results(shown, origin, calibration, confidence)
-    results += _pixel_results(pixel, predictions)
+    results += _pixel_results(pixel, no_pixel, predictions)
     return EvaluationReport(
         candidate=candidate,
         split=split,
@@ -150,13 +152,12 @@ def rate_result(
 
 
 def _pixel_results(
-    pixel: Mapping[str, float] | None, predictions: Sequence[Prediction]
+    pixel: Mapping[str, float] | None, no_pixel: str, predictions: Sequence[Prediction]
 ) -> Iterator[MetricResult]:
     where = {"origin": "real"}
     if pixel is None:
         for name in ("pixel_auroc", "aupro"):
-            note = "no usable masks of real defects"
-            yield MetricResult(name=name, value=None, num_images=0, slice=where, note=note)
+            yield MetricResult(name=name, value=None, num_images=0, slice=where, note=no_pixel)
         return
     num = sum(p.origin == "real" for p in predictions)
     for name, value in pixel.items():

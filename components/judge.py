@@ -67,7 +67,7 @@ def run_judge(job: JudgeJob) -> JudgeOutcome:
     calibration = model.calibration
     assert calibration is not None, "a deployed model carries its thresholds"
     predictions, maps = scored(model, manifest, records)
-    pixel = located_figures(maps) or None
+    pixel = (located_figures(maps) if model.localises else {}) or None
     report = evaluate(
         job.candidate,
         Split.REPORT,
@@ -76,6 +76,11 @@ def run_judge(job: JudgeJob) -> JudgeOutcome:
         predictions,
         calibration,
         pixel=pixel,
+        no_pixel=(
+            "no usable masks of real defects"
+            if model.localises
+            else "the detector does not say where"
+        ),
         bootstrap=job.bootstrap,
         confidence=job.confidence,
         seed=job.seed,

@@ -43,6 +43,7 @@ class _SquareModel:
     """Resizes to the model's square, runs batches, resizes maps back."""
 
     image_size_px: int
+    localises = True  # False: maps are 0 everywhere, and no figure may be made of them
 
     def run(self, inputs_B3HW: NDArray[np.float32]) -> tuple[Map, Map]:
         """Return pred_score (B,) and anomaly_map (B, 1, H, W) of inputs in 0..1."""
@@ -75,7 +76,8 @@ class ExportedModel(_SquareModel):
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
         if sealed:
             check_seal(folder)
-        self.image_size_px = SavedDetector.load(folder / DESCRIPTION_FILE).image_size_px
+        saved = SavedDetector.load(folder / DESCRIPTION_FILE)
+        self.image_size_px, self.localises = saved.image_size_px, saved.localises
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads
         options.inter_op_num_threads = 1
@@ -113,7 +115,7 @@ class TorchModel(_SquareModel):
         self.network: Any = source
         if isinstance(source, Path):
             self.network, saved = load_network(source)
-            image_size_px = saved.image_size_px
+            image_size_px, self.localises = saved.image_size_px, saved.localises
         assert image_size_px is not None, "a network in memory does not know its image size"
         self.image_size_px = image_size_px
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from components.agreement import SyntheticDemand
 from components.errors import LeakError
 from components.records import (
     Comparison,
@@ -11,6 +12,7 @@ from components.records import (
     Parity,
     Record,
     SelectionDecision,
+    SyntheticCheck,
 )
 
 
@@ -25,6 +27,8 @@ class GateFacts(Record):
     comparison: tuple[Comparison, ...] = ()
     champion_version: str | None = None
     seen_report_images: int = 0
+    demand: SyntheticDemand | None = None  # of the station, on its synthetic defects
+    synthetic: SyntheticCheck | None = None
 
 
 def gates(facts: GateFacts) -> tuple[Gate, ...]:
@@ -53,6 +57,8 @@ def gates(facts: GateFacts) -> tuple[Gate, ...]:
             passed=facts.seen_report_images == 0,
         ),
     ]
+    if facts.demand is not None:
+        rules.append(_synthetic_agrees(facts.demand, facts.synthetic))
     if facts.champion_version is not None:
         rules.append(_not_worse(facts))
     return tuple(rules)
@@ -146,6 +152,29 @@ def _beats_floors(
         measured="n/a" if figure is None or figure.value is None else f"{figure.value:.3f}",
         interval="" if figure is None or low is None else f"[{low:.3f}, {figure.ci_high:.3f}]",
         passed=low is not None and low > highest,
+    )
+
+
+def _synthetic_agrees(demand: SyntheticDemand, check: SyntheticCheck | None) -> Gate:
+    """Hold candidates that were chosen on synthetic defects alone to what these are worth."""
+    rule = "synthetic defects rank candidates as real ones do"
+    limit = f">= {demand.min:g} {demand.statistic}, {demand.min_candidates} candidates or more"
+    if check is None:
+        return Gate(rule=rule, limit=limit, measured="n/a: not measured", passed=False)
+    if check.basis == "real":
+        measured = f"not needed: judged on {check.num_real_defects} real defects"
+        return Gate(rule=rule, limit=limit, measured=measured, passed=True)
+    found = check.of(demand.statistic)
+    enough = found.value is not None and found.num_candidates >= demand.min_candidates
+    ends = (found.ci_low, found.ci_high)
+    return Gate(
+        rule=rule,
+        limit=limit,
+        measured=f"n/a: {found.note}"
+        if found.value is None
+        else f"{found.value:+.2f} over {found.num_candidates} candidates",
+        interval="" if None in ends else f"[{ends[0]:+.2f}, {ends[1]:+.2f}]",
+        passed=enough and found.value is not None and found.value >= demand.min,
     )
 
 

@@ -407,12 +407,61 @@ class TrialRecord(Record):
     number: int
     candidate: str
     params: dict[str, Any]
-    state: Literal["complete", "failed", "duplicate"]
-    objective: float | None
+    state: Literal["complete", "failed", "duplicate", "pruned"]
+    objective: float | None  # the first of objectives
+    objectives: dict[str, float] = {}  # name -> value, in the study's order
     input_noise: float
-    error: str = ""
+    error: str = ""  # why it failed, or where it was given up
     duration_s: float = 0.0
     reused: bool = False
+    retried: bool = False  # it crashed, and a later trial tried the same once more
+    retry_of: int | None = None  # the number of the trial that crashed
+
+
+class RankAgreement(Record):
+    """How alike two figures rank the candidates; ``value`` None where it is undefined."""
+
+    statistic: Literal["spearman", "kendall"]
+    value: float | None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    num_candidates: int
+    note: str = ""
+
+
+class SyntheticCheck(Record):
+    """Whether synthetic defects rank candidates as real ones do, on the tune set."""
+
+    metric: str
+    pairs: dict[str, tuple[float, float]]  # candidate -> synthetic figure, real figure
+    num_real_defects: int
+    basis: Literal["real", "synthetic"]  # whose figures the candidates were judged by
+    agreements: tuple[RankAgreement, ...]
+
+    def of(self, statistic: str) -> RankAgreement:
+        """Return the agreement under one statistic."""
+        return next(a for a in self.agreements if a.statistic == statistic)
+
+
+class NoisePoint(Record):
+    """The best candidate, everything else held, at one level of input noise."""
+
+    input_noise: float
+    quality: float
+
+
+class TuningEvidence(Record):
+    """What a study learned besides its best trial."""
+
+    objectives: tuple[str, ...]
+    sampler: str
+    front: tuple[int, ...] = ()  # trial numbers; with one objective the best alone
+    importances: dict[str, float] = {}  # parameter -> share of 1; empty for too few trials
+    noise_curve: tuple[NoisePoint, ...] = ()
+    noise_curve_of: str = ""  # the candidate whose noise level was varied
+    chosen_noise: float | None = None  # input noise of the best trial, or of the chosen candidate
+    paper_noise: dict[str, float] = {}  # MVTec category -> level printed in paper 004
+    synthetic: SyntheticCheck | None = None
 
 
 class StepTiming(Record):
@@ -423,6 +472,7 @@ class StepTiming(Record):
     wall_s: float
     reused: bool = False
     line: str = ""
+    predicted_s: float | None = None  # by the cost preview, before the run
 
 
 class Case(Record):
@@ -468,6 +518,7 @@ class RunSummary(Record):
     data_notes: tuple[str, ...] = ()
     validation: ValidationReport | None = None
     trials: tuple[TrialRecord, ...] = ()
+    tuning: TuningEvidence | None = None
     candidates: tuple[CandidateResult, ...] = ()
     floors: dict[str, dict[str, float | None]] = {}  # floor name -> metric -> value (tune set)
     decision: SelectionDecision | None = None
@@ -485,6 +536,7 @@ class RunSummary(Record):
     limits_of_evidence: tuple[str, ...] = ()
     confidence: float = Field(default=0.95, gt=0.5, lt=1)  # of every interval that is shown
     peak_bytes: int = 0
+    predicted_peak_bytes: int = 0  # by the cost preview; 0: there was none
     wall_s: float = 0.0
 
     @model_validator(mode="after")

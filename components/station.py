@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from components.agreement import SyntheticDemand
 from components.data.sections import WRITTEN_OUT, DataSections
 from components.errors import ParamsError
 from components.params import Params, digest_of, override, read_yaml, validate
@@ -81,6 +82,7 @@ class Station(DataSections):
     calibrate: CalibrateParams = CalibrateParams()
     evaluate: EvaluateParams = EvaluateParams()
     selection: str = "default"
+    synthetic_evidence: SyntheticDemand | None = None  # before synthetic defects alone promote
     profiles: dict[Literal["quick", "full"], StudySize]
 
     @model_validator(mode="after")

@@ -4,9 +4,11 @@ Shapes: B images of one batch, H×W the model's square, values in 0..1.
 """
 
 import copy
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -21,12 +23,16 @@ from components.identity import code_digest
 from components.memory import forget_peak, peak_bytes
 from components.models import Detector
 from components.models.backbones import BACKBONES, WeightStore, weights_digest
+from components.models.feature_store import images_that, saved_seconds
 from components.models.saved import SavedDetector, save_network
-from components.params import Params
+from components.params import Params, digest_of
 from components.records import FittedDetector, ImageRecord, Manifest
+from components.watched import Moments, Watched
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from components.models.detector import Batches, Network
 
 BATCH = 8  # for gradients
 ONE_PASS_BATCH = 4  # larger ones are slower on a CPU: their activations leave the cache
@@ -82,10 +88,36 @@ class TrainParams(Params):
             for field, short in _SHORT.items()
             if (value := getattr(detector, field, None)) is not None
         ]
+        parts += _unusual(detector)
         if self.augment:
             kinds = "+".join(augmentation.kind for augmentation in self.augment)
-            parts.append(f"{kinds}×{self.augment_copies}")
+            parts.append(f"{kinds}×{self.augment_copies}{_strength(self.augment)}")
         return "·".join(parts)
+
+
+def _unusual(detector: Detector) -> list[str]:
+    """Name what differs from the detector's defaults, so that no two candidates share a name."""
+    shown = {"kind", "backbone", "layers", "weights", *_SHORT}
+    return [
+        f"{name}={getattr(detector, name)}"
+        for name, field in type(detector).model_fields.items()
+        if name not in shown and getattr(detector, name) != field.get_default()
+    ]
+
+
+def _strength(augment: Sequence[Augmentation]) -> str:
+    """Return `` at 0.5`` for the papers' ranges times 0.5, a digest for ranges of another shape."""
+    pairs = [
+        (own, default)
+        for drawn in augment
+        for own, default in zip(drawn.model_dump().values(), type(drawn)().model_dump().values())
+    ]
+    ranges = [(own, default) for own, default in pairs if isinstance(own, tuple)]
+    factor = ranges[0][0][1] / ranges[0][1][1]
+    is_scaled = all(math.isclose(a, factor * b) for pair in ranges for a, b in zip(*pair))
+    if not is_scaled or any(own != known for own, known in pairs if not isinstance(own, tuple)):
+        return f" {digest_of([augmentation.model_dump() for augmentation in augment])[:6]}"
+    return "" if math.isclose(factor, 1) else f" at {factor:.3g}"
 
 
 def weights_sha256(params: TrainParams) -> str:
@@ -102,10 +134,12 @@ def fit(
     out: Path,
     data_version: str,
     fingerprint: str,
+    watch: "tuple[Moments, Callable[[Network, int], None]] | None" = None,
 ) -> FittedDetector:
     """Fit a detector on normal images and save it to ``out`` (replaced whole, or not at all).
 
-    The same params, records and seed give the same detector on the same machine.
+    The same params, records and seed give the same detector on the same machine. ``watch``: what
+    looks at the network between epochs, and when; it changes nothing but may raise.
 
     Raises:
         DataError: E136, no image to learn from.
@@ -117,13 +151,20 @@ def fit(
     torch.set_num_threads(1)  # two OpenMP threads on busy cores spin more than they compute
     _check_normal(records)
     forget_peak()
-    started = time.perf_counter()
+    started, spared_s = time.perf_counter(), saved_seconds()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = params.detector.build(store, params.image_size_px, seed)
-        images = _TrainingImages(params, manifest, records, seed, network.num_epochs)
-        network.fit(images)
-    fit_s, peak = time.perf_counter() - started, peak_bytes()
+        drawn = _TrainingImages(params, manifest, records, seed, network.num_epochs)
+        images: Batches = drawn
+        if watch is not None:
+            due, look = watch
+            images = Watched(images, due, partial(look, network))
+        with images_that(repeat=drawn.repeat):
+            network.fit(images)
+    # A cost that people choose by must not depend on what other fits left in the feature store.
+    fit_s = time.perf_counter() - started + saved_seconds() - spared_s
+    peak = peak_bytes()
     saved = SavedDetector(
         params=params.model_dump(mode="json"),
         image_size_px=params.image_size_px,
@@ -171,6 +212,11 @@ class _TrainingImages:
         size = len(records) * params.image_size_px**2 * 2
         self._keeps = not self.one_pass and not params.augment and size <= _CACHE_BYTES
         self._kept: dict[int, NDArray[np.float16]] = {}
+
+    @property
+    def repeat(self) -> bool:
+        """Whether the very same inputs are seen again, by this fit or by the next."""
+        return self.one_pass or not (self.params.input_noise or self.params.augment)
 
     def __call__(self, epoch: int) -> "Iterator[Tensor]":
         """Yield B3HW batches: in order for one pass (and its copies), else shuffled by epoch."""

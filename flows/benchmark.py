@@ -67,7 +67,7 @@ def run_benchmark(bench: Bench) -> tuple[StudySummary, tuple[Row, ...]]:
         validate_parameters=False,
         persist_result=False,
     )(_benchmark)
-    with open_pool(bench.settings.workers):
+    with open_pool(bench.settings.workers, bench.settings.features):
         return named(_Opaque(bench))
 
 

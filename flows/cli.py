@@ -50,6 +50,10 @@ def parser() -> argparse.ArgumentParser:
         "select", help="choose a row of any table, with the reasons and what would change them"
     )
     _select_options(select)
+    tune = commands.add_parser("tune", help="run a station's tuning study alone; promote nothing")
+    _station_options(tune)
+    tune.add_argument("--trials", type=int, metavar="N", help="default: the profile's number")
+    tune.add_argument("--json", action="store_true", help="print the study's record as JSON")
     bench = commands.add_parser("bench", help="run a study: detectors × backbones × stations")
     _bench_options(bench)
     return top
@@ -213,6 +217,17 @@ def _dispatch(options: argparse.Namespace) -> int:
             stations=tuple(word for word in options.stations.split(",") if word),
             only=options.only,
             docs=options.docs,
+            as_json=options.json,
+        )
+    if options.command == "tune":
+        from flows.tune import tune_station
+
+        return tune_station(
+            settings,
+            options.station,
+            options.profile,
+            tuple(options.settings),
+            num_trials=options.trials,
             as_json=options.json,
         )
     from flows.launch import examine_station, launch

@@ -15,6 +15,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from components.errors import PipelineError
+from components.models.feature_store import FeatureStore, use_feature_store
+from flows.settings import FeatureFolder
 
 T = TypeVar("T")
 
@@ -22,8 +24,8 @@ T = TypeVar("T")
 class ComputePool:
     """A pool of spawned processes that survives the death of one of them."""
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int, features: FeatureFolder | None = None) -> None:
+        self.workers, self.features = workers, features
         self._lock = threading.Lock()
         self._closed = False
         self._executor = self._start()
@@ -62,7 +64,7 @@ class ComputePool:
             self.workers,
             mp_context=get_context("spawn"),
             initializer=_enter,
-            initargs=(os.getpid(),),
+            initargs=(os.getpid(), self.features),
         )
 
     def __enter__(self) -> Self:
@@ -81,8 +83,10 @@ class ComputePool:
         self._executor.shutdown(wait=error is None, cancel_futures=True)
 
 
-def _enter(parent: int) -> None:
-    """Leave when the parent is gone: a killed run must not go on computing unseen."""
+def _enter(parent: int, features: FeatureFolder | None) -> None:
+    """Open the feature store; leave when the parent is gone: a killed run must not go on unseen."""
+    if features is not None:
+        use_feature_store(FeatureStore(features.folder, features.limit_bytes))
 
     def watch() -> None:
         known: set[int] = set()
@@ -135,9 +139,9 @@ def shared_pool() -> ComputePool:
 
 
 @contextmanager
-def open_pool(workers: int) -> Iterator[ComputePool]:
-    """Open the processes that this flow's tasks compute in."""
-    with ComputePool(workers) as pool:
+def open_pool(workers: int, features: FeatureFolder | None = None) -> Iterator[ComputePool]:
+    """Open the processes that this flow's tasks compute in, and where they keep features."""
+    with ComputePool(workers, features) as pool:
         _shared["pool"] = pool
         try:
             yield pool

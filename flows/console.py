@@ -3,11 +3,12 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -72,22 +73,33 @@ class StepBoard:
     def __init__(self, num_steps: int, *, quiet: bool = False) -> None:
         self.num_steps = num_steps
         self.timings: list[StepTiming] = []
+        self.predicted_s: dict[str, float] = {}  # step -> what the cost preview said
+        self.predicted_bytes = 0
         # With --json the standard output belongs to the machine that reads it.
         self.console = Console(file=sys.stderr if quiet else sys.stdout, highlight=False)
 
     @contextmanager
-    def step(self, name: str) -> Iterator[Step]:
-        """Show one step while it runs and print its line when it is done."""
+    def step(self, name: str, below: RenderableType | None = None) -> Iterator[Step]:
+        """Show one step while it runs and print its line when it is done.
+
+        ``below``: what a terminal shows under the step's bar as long as it runs, redrawn each time.
+        """
         number = len(self.timings) + 1
         started, clock = datetime.now(UTC), time.perf_counter()
         label = f"[{number}/{self.num_steps}] {name:<11}"
-        with self._bar() as progress:
+        progress = self._bar()
+        with progress if below is None else self._with(progress, below):
             running = _Step(progress, label)
             yield running
         wall_s = time.perf_counter() - clock
         self.timings.append(
             StepTiming(
-                step=name, started=started, wall_s=wall_s, reused=running.reused, line=running.line
+                step=name,
+                started=started,
+                wall_s=wall_s,
+                reused=running.reused,
+                line=running.line,
+                predicted_s=self.predicted_s.get(name),
             )
         )
         took = "reused" if running.reused else _clock(wall_s)
@@ -99,6 +111,12 @@ class StepBoard:
         self.console.print(
             f"{left}{' ' * gap}{right}" if right else left, markup=False, soft_wrap=True
         )
+
+    def _with(self, progress: Progress, below: RenderableType) -> AbstractContextManager[object]:
+        if not self.console.is_terminal:
+            return nullcontext()
+        both = Group(progress, below)
+        return Live(both, console=self.console, transient=True, refresh_per_second=2)
 
     def _bar(self) -> Progress:
         return Progress(

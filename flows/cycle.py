@@ -14,7 +14,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from components.evaluate import single_statistic_floor
-from components.identity import environment_versions, file_sha256, fingerprint
+from components.identity import environment_versions, file_sha256
 from components.records import (
     CandidateResult,
     Outcome,
@@ -22,17 +22,18 @@ from components.records import (
     SelectionDecision,
     Split,
     TrialRecord,
+    TuningEvidence,
 )
 from components.report.page import render
 from components.select import select
 from components.station import StationConfig, StudySize
 from components.stores.tracking import Tracking
 from components.stores.versions import git_sha
-from components.tune import Tuner
 from flows import study as study_steps
 from flows.compute import open_pool
 from flows.console import StepBoard
-from flows.identity import cycle_fingerprint, weights_in_play
+from flows.evidence import tune_and_learn
+from flows.identity import cycle_fingerprint
 from flows.judgement import Judgement, judge_models
 from flows.ledger import Ledger
 from flows.materials import (
@@ -45,6 +46,7 @@ from flows.promotion import promote, register_version
 from flows.settings import Settings
 from flows.study import Study
 from flows.summary import bad_data_summary, closing_summary
+from flows.tuning import open_tuner
 
 NUM_STEPS = 8
 
@@ -66,6 +68,7 @@ class CycleRun:
     experiment_run: str = ""
     materials: Materials | None = None
     trials: tuple[TrialRecord, ...] = ()
+    tuning: TuningEvidence | None = None
     candidates: tuple[CandidateResult, ...] = ()
     floors: dict[str, dict[str, float | None]] = field(default_factory=dict)
     decision: SelectionDecision | None = None
@@ -106,7 +109,7 @@ def run_cycle(run: CycleRun) -> RunSummary:
         validate_parameters=False,
         persist_result=False,
     )(_cycle)
-    with open_pool(run.settings.workers) as pool:
+    with open_pool(run.settings.workers, run.settings.features) as pool:
         pool.warm_up()
         return named(_Opaque(run))
 
@@ -162,26 +165,10 @@ def _study(run: CycleRun, ledger: Ledger) -> Study:
 
 
 def _tune(run: CycleRun, study: Study) -> None:
-    models = run.config.models_of(run.size)
-    mark = fingerprint(
-        "study",
-        search=run.config.station.search.model_dump(mode="json"),
-        models={k: m.model_dump(mode="json") for k, m in models.items()},
-        objective=list(run.config.station.objective),
-        data=list(run.ready.hashes),
-        subset=[
-            run.size.max_fit_images,
-            run.size.max_tune_images,
-            run.size.max_synthetic_images,
-        ],
-        weights=weights_in_play(run.config),
-    )
-    storage = run.settings.state / "studies" / f"{run.name}.db"
-    storage.parent.mkdir(parents=True, exist_ok=True)
     with run.board.step("tune") as step:
-        tuner = Tuner(storage, mark[:16], run.config.station.search, models, seed=0)
+        tuner = open_tuner(run.settings, run.config, run.size, run.ready.hashes)
         step.reused = tuner.finished >= run.size.num_trials
-        run.trials = study_steps.tune(study, tuner, step)
+        run.trials, run.tuning = tune_and_learn(run.settings, study, tuner, step)
 
 
 def _train(run: CycleRun, study: Study) -> None:
@@ -207,6 +194,10 @@ def _select(run: CycleRun) -> None:
         run.decision = select(run.candidates, run.config.selection, seed=0)
         run.decision.save(run.run_dir / "decision.json")
         named = run.decision.first
+        chosen = next((c for c in run.candidates if c.candidate == named), None)
+        if chosen is not None and run.tuning is not None:
+            noise = {"chosen_noise": chosen.params["input_noise"]}
+            run.tuning = run.tuning.model_copy(update=noise)
         share = run.decision.stability.get(named, 0.0) if named else 0.0
         what = "knee" if run.decision.knee else run.decision.method
         kind = "winner" if run.decision.winner else "first of a shortlist"

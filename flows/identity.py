@@ -19,7 +19,7 @@ def cycle_fingerprint(config: StationConfig, profile: str, data_hashes: tuple[st
 def weights_in_play(config: StationConfig) -> dict[str, str]:
     """Return the sha256 of every backbone that the run may use."""
     names: set[BackboneName] = {
-        *config.station.search.backbone,
+        *config.station.search.backbones,
         *(m.detector.backbone for m in config.models.values()),
     }
     return {name: weights_digest(name, "pretrained") for name in sorted(names)}

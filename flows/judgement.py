@@ -250,6 +250,8 @@ def _conclude(
         comparison=comparison,
         champion_version=None if reigns_already or champion is None else champion.version,
         seen_report_images=_seen(refit, evaluations["winner"]),
+        demand=run.config.station.synthetic_evidence,
+        synthetic=run.tuning.synthetic if run.tuning else None,
     )
     held = gates(facts)
     ended = outcome(facts, held)

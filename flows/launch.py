@@ -12,7 +12,8 @@ from components.errors import PipelineError
 from components.records import Outcome, RunSummary, ValidationReport
 from components.station import StationConfig, load_station
 from flows.console import StepBoard
-from flows.preflight import examine, external_folder, require
+from flows.preflight import costs, examine, external_folder, require
+from flows.preview import announce, station_preview
 from flows.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def examine_station(settings: Settings, name: str, profile: str, overrides: tuple[str, ...]) -> int:
     """Print what the machine has; 0 when a run would start, 1 when not."""
     config = load_station(settings.params_dir, name, overrides)
-    findings = examine(settings, config, profile)
+    findings = (*examine(settings, config), *costs(settings, config, profile))
     console = Console(highlight=False)
     for finding in findings:
         sign = "✓" if finding.ok else ("✗" if finding.needed else "–")
@@ -52,7 +53,7 @@ def launch(
     from filelock import FileLock, Timeout
 
     config = load_station(settings.params_dir, name, overrides)
-    require(examine(settings, config, profile))
+    require(examine(settings, config))
     lock_file = settings.state / "locks" / f"{name}.lock"
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -74,7 +75,7 @@ def _launch(
     from components.stores.tracking import Tracking
 
     name = config.station.name
-    _adopt_external(settings, config)
+    adopt_external(settings, config)
     tracking = Tracking(settings.tracking_uri, settings.artifact_root)
     done = _answered(settings, config, profile, tracking)
     if done is not None:
@@ -87,7 +88,7 @@ def _launch(
         else:
             print(
                 "NOTHING TO DO. Data, code, params, weights and environment are unchanged "
-                f"since run {run_dir.name}.\nReport   {_shown(settings, run_dir / 'report.html')}"
+                f"since run {run_dir.name}.\nReport   {shown(settings, run_dir / 'report.html')}"
             )
         return 0
     from flows.cycle import NUM_STEPS, CycleRun, run_cycle
@@ -97,12 +98,15 @@ def _launch(
     run_id = f"{started:%Y%m%d-%H%M%S}-{name}"
     run_dir = settings.root / "runs" / run_id
     run_dir.mkdir(parents=True, exist_ok=True)
+    board = StepBoard(NUM_STEPS, quiet=as_json)
+    size = config.station.profiles[profile]
+    settings = announce(settings, station_preview(settings, config, size), board)
     run = CycleRun(
         settings=settings,
         config=config,
         profile=profile,
         command=_command(name, profile, overrides),
-        board=StepBoard(NUM_STEPS, quiet=as_json),
+        board=board,
         tracking=tracking,
         run_id=run_id,
         run_dir=run_dir,
@@ -112,11 +116,11 @@ def _launch(
     if as_json:
         print(summary.model_dump_json(indent=1))
     else:
-        _close(summary, Path(_shown(settings, run_dir / "report.html")))
+        _close(summary, Path(shown(settings, run_dir / "report.html")))
     return summary.outcome.exit_code
 
 
-def _adopt_external(settings: Settings, config: StationConfig) -> None:
+def adopt_external(settings: Settings, config: StationConfig) -> None:
     """Bring a folder from outside under DVC; unchanged folders cost a look at their file list."""
     from components.stores.raw import adopt
 
@@ -183,5 +187,5 @@ def _command(name: str, profile: str, overrides: tuple[str, ...]) -> str:
     return shlex.join(words)
 
 
-def _shown(settings: Settings, path: Path) -> str:
+def shown(settings: Settings, path: Path) -> str:
     return str(path.relative_to(settings.root)) if path.is_relative_to(settings.root) else str(path)

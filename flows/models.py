@@ -40,6 +40,7 @@ def _detector(kind: type[DetectorParams]) -> dict[str, Any]:
         "training": facts.training,
         "fit_time": facts.fit_time,
         "gpu_gb": facts.gpu_gb,
+        "localises": facts.localises,
         "exportable": facts.exportable,
         "not_exportable": facts.not_exportable,
         "backbones": {name: list(facts.layers_of(name)) for name in facts.backbones},

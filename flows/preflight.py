@@ -6,16 +6,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.costs.preview import words
 from components.errors import ParamsError, PipelineError
 from components.models.backbones import BackboneName, WeightStore
 from components.station import StationConfig
+from flows.preview import station_preview
 from flows.settings import Settings
 
 MIN_DISK_BYTES = 2 * 1024**3
-
-# Seconds that the parts of a run took on the two-core machine where they were measured.
-_START_S = 60.0
-_SECONDS_PER_IMAGE = 0.08
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,10 @@ class Finding:
     error: PipelineError | None = None
 
 
-def examine(settings: Settings, config: StationConfig, profile: str) -> tuple[Finding, ...]:
+_UNKNOWN_TIME = Finding("time", "unknown: see the log for why", True, needed=False)
+
+
+def examine(settings: Settings, config: StationConfig) -> tuple[Finding, ...]:
     """Check everything that a run of this station would need, and import nothing heavy."""
     return (
         _python(),
@@ -39,8 +40,20 @@ def examine(settings: Settings, config: StationConfig, profile: str) -> tuple[Fi
         _data(settings, config),
         _disk(settings),
         _repository(settings),
-        Finding("time", f"about {predicted_minutes(settings, config, profile):.0f} min here", True),
     )
+
+
+def costs(settings: Settings, config: StationConfig, profile: str) -> tuple[Finding, ...]:
+    """Predict what a first run takes; this machine is calibrated where it was not yet."""
+    size = config.station.profiles["quick" if profile == "quick" else "full"]
+    try:
+        found = station_preview(settings, config, size)
+    except PipelineError as error:
+        return Finding("memory", "too little", False, error=error), _UNKNOWN_TIME
+    if found is None:
+        return (_UNKNOWN_TIME,)
+    time, memory = words(found)
+    return Finding("memory", memory, True), Finding("time", time, True)
 
 
 def require(findings: tuple[Finding, ...]) -> None:
@@ -48,17 +61,6 @@ def require(findings: tuple[Finding, ...]) -> None:
     for finding in findings:
         if finding.needed and not finding.ok:
             raise finding.error or PipelineError("E003", f"{finding.name}: {finding.text}")
-
-
-def predicted_minutes(settings: Settings, config: StationConfig, profile: str) -> float:
-    """Estimate the wall time of a first run from the size of its study."""
-    size = config.station.profiles["quick" if profile == "quick" else "full"]
-    images = (size.max_fit_images or 600) + (size.max_tune_images or 400)
-    images += config.station.synthesize.num_per_kind * len(config.station.synthesize.kinds)
-    trials = size.num_trials + size.num_finalists * size.num_seeds
-    refits = 2 * (config.station.calibrate.folds + 1)
-    seconds = _START_S + _SECONDS_PER_IMAGE * images * (trials + refits) / settings.workers
-    return max(1.0, seconds / 60)
 
 
 def _python() -> Finding:
@@ -79,7 +81,7 @@ def _gpu() -> Finding:
 def _weights(settings: Settings, config: StationConfig) -> Finding:
     store = WeightStore(settings.weight_folders)
     names: set[BackboneName] = {
-        *config.station.search.backbone,
+        *config.station.search.backbones,
         *(m.detector.backbone for m in config.models.values()),
     }
     verified = 0

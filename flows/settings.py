@@ -4,6 +4,7 @@ Nothing here changes a result, so nothing here is fingerprinted.
 """
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,17 @@ _ENVIRONMENT = {
 }
 
 
+_FEATURES_BYTES = 4 * 1024**3
+
+
+@dataclass(frozen=True)
+class FeatureFolder:
+    """Where compute processes share the features of frozen backbones, and how much it may hold."""
+
+    folder: Path
+    limit_bytes: int
+
+
 @dataclass(frozen=True)
 class Settings:
     """One machine's answer to *where*: folders, services, processes."""
@@ -46,6 +58,8 @@ class Settings:
     s3_endpoint: str | None
     user: str
     weights_s3: str | None = None  # s3://bucket/prefix of the plant's own copies
+    features_bytes: int = 0  # that the feature store may hold; 0: none is kept
+    study_storage: str | None = None  # where several workers meet: journal://… or postgresql://…
 
     @property
     def params_dir(self) -> Path:
@@ -56,6 +70,16 @@ class Settings:
     def state(self) -> Path:
         """The folder of everything that git and DVC do not hold."""
         return self.root / ".defectloop"
+
+    @property
+    def features(self) -> FeatureFolder | None:
+        """The feature store; None where it is off, never more than half of what the disk has."""
+        from components.models.feature_store import FeatureStore
+
+        folder = self.state / "features"
+        held = FeatureStore(folder, 0).size_bytes()
+        limit = min(self.features_bytes, held + shutil.disk_usage(self.root).free // 2)
+        return FeatureFolder(folder, limit) if limit else None
 
     def data(self, stage: str, station: str) -> Path:
         """The folder that a DVC stage writes for a station."""
@@ -84,6 +108,8 @@ def load_settings(start: Path | None = None) -> Settings:
         s3_endpoint=environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL"),
         user=environ.get("USER") or environ.get("LOGNAME") or "unknown",
         weights_s3=environ.get("DEFECTLOOP_WEIGHTS_S3") or None,
+        features_bytes=_features_bytes(environ.get("DEFECTLOOP_FEATURES_BYTES")),
+        study_storage=environ.get("DEFECTLOOP_STUDY_STORAGE") or None,
     )
 
 
@@ -105,6 +131,18 @@ def _find_root(start: Path | None) -> Path:
         f"No defectloop workspace (dvc.yaml and params/) in {here} or above it.",
         "Change to a clone of the project or set DEFECTLOOP_HOME.",
     )
+
+
+def _features_bytes(text: str | None) -> int:
+    if text is None:
+        return _FEATURES_BYTES
+    if not text.isdigit():
+        raise ParamsError(
+            "E330",
+            f"DEFECTLOOP_FEATURES_BYTES={text!r} is no number of bytes.",
+            "Give digits alone, 4000000000 for instance; 0 keeps no features.",
+        )
+    return int(text)
 
 
 def _workers(text: str | None) -> int:

@@ -1,4 +1,4 @@
-"""Tune, then train: every candidate that selection will compare, measured on the tune set alone."""
+"""The candidates that selection will compare, measured on the tune set alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,19 +10,27 @@ from components.evaluate import eligibility, equal_scores
 from components.identity import fingerprint
 from components.latency import LatencyOutcome
 from components.models.backbones import weights_digest
-from components.records import CandidateResult, TrialRecord
+from components.pruning import GivenUpError
+from components.records import CandidateResult
 from components.station import StationConfig, StudySize
 from components.train import TrainParams
 from components.trial import SetPaths, TrialJob, TrialOutcome
-from components.tune import Suggestion, Tuner
+from components.tune.objectives import mean_metric
 from flows.console import Step
 from flows.ledger import Kept, Ledger
 from flows.tasks import trial_task
 from flows.timing import time_model
 
-# Suggestions are asked for in batches of this size whatever the number of workers, so that the
-# study takes the same course on a laptop and on a cluster.
-BATCH = 4
+CRASHES = ("E170",)  # of our own errors: no fault of the configuration
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A job without an outcome: why, and whether the same could go well another time."""
+
+    words: str
+    crashed: bool = False
+    given_up: GivenUpError | None = None
 
 
 @dataclass
@@ -73,88 +81,21 @@ class Study:
         )
 
 
-def tune(study: Study, tuner: Tuner, step: Step) -> tuple[TrialRecord, ...]:
-    """Run the study up to its declared number of trials; failed ones are recorded, not fatal.
-
-    Raises:
-        PipelineError: every trial failed.
-    """
-    budget = study.size.num_trials
-    step.total(budget)
-    for _ in range(min(tuner.finished, budget)):
-        step.advance()
-    while tuner.finished < budget:
-        asked = [tuner.next() for _ in range(min(BATCH, budget - tuner.finished))]
-        batch = [suggestion for suggestion in asked if suggestion is not None]
-        if not batch:
-            break
-        _run_batch(study, tuner, batch, step)
-    records = tuner.records()
-    for record in records:
-        if record.state == "complete":
-            _recall(study, record)
-    if not study.outcomes:
-        told = {r.error for r in records if r.error} | set(study.errors.values())
-        reasons = "; ".join(sorted(told)[:3])
-        raise PipelineError("E180", f"All {len(records)} trials failed: {reasons}", "See the log.")
-    failed = sum(r.state == "failed" for r in records)
-    step.line = f"{len(records) - failed}/{len(records)} trials" + (
-        f" · {failed} failed (reason in report)" if failed else ""
-    )
-    return tuple(_timed(study, record) for record in records)
-
-
-def _timed(study: Study, record: TrialRecord) -> TrialRecord:
-    """Give a trial the seconds that it computed, not those it waited for its batch."""
-    kept = study.outcomes.get(record.candidate, {}).get(0)
-    if kept is None or record.state != "complete":
-        return record
-    seconds = kept.outcome.fit_s + kept.outcome.predict_s
-    return record.model_copy(update={"duration_s": seconds, "reused": kept.reused})
-
-
-def _run_batch(study: Study, tuner: Tuner, batch: Sequence[Suggestion], step: Step) -> None:
-    jobs = [study.job(suggestion.params, seed=0) for suggestion in batch]
-    results = measure(study, jobs, step)
-    for suggestion, result in zip(batch, results, strict=True):
-        if isinstance(result, str):
-            tuner.fail(suggestion.number, result)
-            study.errors[suggestion.params.name] = result
-            continue
-        value = objective_of(result.outcome, study.objective)
-        if value is None:
-            tuner.fail(
-                suggestion.number, f"objective {study.objective} is undefined on the tune set"
-            )
-        else:
-            tuner.complete(suggestion.number, value)
-
-
-def _recall(study: Study, record: TrialRecord) -> None:
-    """Bring back the figures of a trial that an earlier run finished (or lost: then measure it)."""
-    params = TrainParams.model_validate(record.params)
-    if 0 in study.outcomes.get(params.name, {}):
-        return
-    (result,) = measure(study, [study.job(params, seed=0)], None)
-    if isinstance(result, str):
-        study.errors[params.name] = result
-
-
 def measure(
     study: Study, jobs: Sequence[TrialJob], step: Step | None, *, floor: bool = False
-) -> list[Kept[TrialOutcome] | str]:
+) -> list[Kept[TrialOutcome] | Broken]:
     """Return, job by job, the kept outcome or the error; finished ones are not computed again.
 
     A floor is measured like a candidate and never becomes one.
     """
-    results: list[Kept[TrialOutcome] | str] = []
+    results: list[Kept[TrialOutcome] | Broken] = []
     found = [study.ledger.find("trial", job.fingerprint, TrialOutcome) for job in jobs]
     futures = [trial_task.submit(j) if f is None else None for j, f in zip(jobs, found)]
     for job, known, future in zip(jobs, found, futures):
         result = known if future is None else _settle(study, job, future)
         assert result is not None
         results.append(result)
-        if not isinstance(result, str) and not floor:
+        if not isinstance(result, Broken) and not floor:
             study.params[job.params.name] = job.params
             study.outcomes.setdefault(job.params.name, {})[job.seed] = result
         if step is not None:
@@ -162,11 +103,11 @@ def measure(
     return results
 
 
-def _settle(study: Study, job: TrialJob, future: Any) -> Kept[TrialOutcome] | str:
+def _settle(study: Study, job: TrialJob, future: Any) -> Kept[TrialOutcome] | Broken:
     """Wait for a trial and record it; an error comes back as its words."""
     outcome = future.result(raise_on_failure=False)
     if not isinstance(outcome, TrialOutcome):
-        return f"{type(outcome).__name__}: {outcome}"
+        return broken(outcome)
     return study.ledger.keep(
         "trial",
         f"{job.params.name} seed {job.seed}",
@@ -179,11 +120,12 @@ def _settle(study: Study, job: TrialJob, future: Any) -> Kept[TrialOutcome] | st
     )
 
 
-def objective_of(outcome: TrialOutcome, names: Sequence[str]) -> float | None:
-    """Return the mean of the objective metrics, or None where one is undefined."""
-    values = [outcome.metrics.get(name) for name in names]
-    defined = [value for value in values if value is not None]
-    return sum(defined) / len(names) if len(defined) == len(names) else None
+def broken(error: object) -> Broken:
+    """Return what an error means for a study: given up, failed for good, or crashed."""
+    if isinstance(error, GivenUpError):
+        return Broken(str(error), given_up=error)
+    crashed = not isinstance(error, PipelineError) or error.code in CRASHES
+    return Broken(f"{type(error).__name__}: {error}", crashed)
 
 
 def finalists(study: Study) -> list[str]:
@@ -194,7 +136,7 @@ def finalists(study: Study) -> list[str]:
     """
 
     def quality(name: str) -> float:
-        return objective_of(study.outcomes[name][0].outcome, study.objective) or 0.0
+        return mean_metric(study.outcomes[name][0].outcome, study.objective) or 0.0
 
     def seconds(name: str) -> float:
         return study.outcomes[name][0].outcome.predict_s
@@ -229,12 +171,12 @@ def train(study: Study, step: Step) -> list[str]:
     step.total(len(jobs) + len(floor_jobs))
     floor_results = measure(study, floor_jobs, step, floor=True)
     for kind, result in zip(floor_params, floor_results, strict=True):
-        if not isinstance(result, str):
+        if not isinstance(result, Broken):
             study.floors[kind] = result
     results = measure(study, jobs, step)
     for job, result in zip(jobs, results, strict=True):
-        if isinstance(result, str):
-            study.errors[job.params.name] = result
+        if isinstance(result, Broken):
+            study.errors[job.params.name] = result.words
     for name in chosen:
         _time(study, name)
     step.line = f"{len(chosen)} candidates × {num_seeds} seeds · {len(study.floors)} floors"

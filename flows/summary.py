@@ -16,6 +16,7 @@ from components.records import (
     StepTiming,
     ValidationReport,
 )
+from components.station import StationConfig, StudySize
 from components.verdict import cautions, verdict
 from flows.materials import counts_of
 
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
 CLAIMS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # escape rates that plants state
 
 
-def profile_note(run: "CycleRun") -> str:
+def profile_note(config: StationConfig, size: StudySize, profile: str) -> str:
     """Say what a profile leaves out, or nothing where it takes every image."""
-    size = run.size
     parts = [
         f"{word} ≤ {limit}"
         for word, limit in (
@@ -38,10 +38,10 @@ def profile_note(run: "CycleRun") -> str:
         )
         if limit is not None
     ]
-    left_out = sorted(set(run.config.station.models) - set(size.models or run.config.models))
+    left_out = sorted(set(config.station.models) - set(size.models or config.models))
     said = [f"a stratified subset of the images ({', '.join(parts)})"] if parts else []
     said += [f"without {', '.join(left_out)}"] if left_out else []
-    return f"{run.profile} profile: {'; '.join(said)}" if said else ""
+    return f"{profile} profile: {'; '.join(said)}" if said else ""
 
 
 def closing_summary(run: "CycleRun", outcome: Outcome) -> RunSummary:
@@ -50,7 +50,7 @@ def closing_summary(run: "CycleRun", outcome: Outcome) -> RunSummary:
     winner = judged.winner if judged else None
     evaluation = judged.evaluations.get("winner") if judged else None
     stress = winner.stress if winner else ()
-    note = profile_note(run)
+    note = profile_note(run.config, run.size, run.profile)
     warned = cautions(stress, evaluation, decision, run.trials, note)
     return RunSummary(
         **_identity(run, outcome),
@@ -71,6 +71,7 @@ def closing_summary(run: "CycleRun", outcome: Outcome) -> RunSummary:
         data_notes=ready.ingested.notes,
         validation=ready.validation,
         trials=run.trials,
+        tuning=run.tuning,
         candidates=run.candidates,
         floors=run.floors,
         decision=decision,
@@ -118,13 +119,14 @@ def _identity(run: "CycleRun", outcome: Outcome) -> dict[str, Any]:
         "title": run.config.station.title,
         "licence": run.config.station.licence,
         "profile": run.profile,
-        "profile_note": profile_note(run),
+        "profile_note": profile_note(run.config, run.size, run.profile),
         "outcome": outcome,
         "steps": tuple(_steps(run)),
         "reproduce": run.command,
         "wall_s": time.perf_counter() - run.clock,
         "confidence": run.config.station.evaluate.confidence,
         "peak_bytes": _peak_bytes(run),
+        "predicted_peak_bytes": run.board.predicted_bytes,
     }
 
 

@@ -75,6 +75,7 @@ class DetectorFacts:
     layers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # backbone -> default
     not_exportable: str = ""  # why no exported model can be made; "" where it can
     own_noise: bool = False  # adds the input noise itself, since it needs the clean images too
+    localises: bool = True  # False: its map is 0 everywhere, and no pixel figure is made of it
 
     @property
     def exportable(self) -> bool:

@@ -4,12 +4,14 @@ The folder is complete: loading reads neither the weight store nor the net, and 
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import TypeAdapter
 
 from components.errors import SealError
+from components.identity import code_digest
 from components.models import Detector
+from components.models.backbones.registry import weights_digest
 from components.records import Record
 
 if TYPE_CHECKING:
@@ -31,6 +33,13 @@ class SavedDetector(Record):
     weights_sha256: str
     code: str
 
+    @property
+    def localises(self) -> bool:
+        """Whether the maps of this detector say where; True of one that is no longer known."""
+        kind = self.params.get("detector", {}).get("kind")
+        known = {d.model_fields["kind"].default: d.facts for d in get_args(get_args(Detector)[0])}
+        return kind not in known or known[kind].localises
+
 
 def save_network(network: "Network", saved: SavedDetector, folder: Path) -> None:
     """Write the description and every tensor of the network into an existing folder."""
@@ -51,6 +60,8 @@ def load_network(folder: Path) -> "tuple[Network, SavedDetector]":
     """
     from safetensors.torch import load_file
 
+    from components.models.networks.remembering import forget
+
     missing = [f for f in (DESCRIPTION_FILE, STATE_FILE) if not (folder / f).is_file()]
     if missing:
         raise SealError("E153", f"{folder} has no {' and no '.join(missing)}.", "Fit it again.")
@@ -58,4 +69,7 @@ def load_network(folder: Path) -> "tuple[Network, SavedDetector]":
     detector: Detector = TypeAdapter(Detector).validate_python(saved.params["detector"])
     network = detector.build(None, saved.image_size_px, saved.seed)
     network.load_state_dict(load_file(folder / STATE_FILE), strict=True)
+    digest = weights_digest(detector.backbone, detector.weights)
+    if (saved.code, saved.weights_sha256) != (code_digest(), digest):
+        forget(network)
     return network, saved

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from components.records import RunSummary
 from components.report.blocks import Section
-from components.report.sections.behaviour import cost, stress, study
+from components.report.sections.behaviour import cost, stress
 from components.report.sections.cases import cases
 from components.report.sections.champion import champion
 from components.report.sections.choice import choice
 from components.report.sections.data import data
 from components.report.sections.lineage import limits, lineage
 from components.report.sections.quality import curves, scores
+from components.report.sections.tuning import study
 from components.report.sections.verdict import OUTCOMES, verdict
 
 if TYPE_CHECKING:

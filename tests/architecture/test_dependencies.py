@@ -20,7 +20,7 @@ SOLE_IMPORTERS = {
     "boto3": ("components/stores/objects.py",),
     "dvc": ("components/stores/versions.py",),
     "great_expectations": ("components/data/validate.py",),
-    "optuna": ("components/tune.py",),
+    "optuna": ("components/tune/",),
     "anomalib": ("components/models/",),
 }
 PLUGINS = ("augment", "synthesize", "models", "metrics")

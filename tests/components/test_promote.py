@@ -1,7 +1,10 @@
 """The gate: which rules hold, and what follows for the champion."""
 
+import re
+
 import pytest
 
+from components.agreement import SyntheticDemand, synthetic_check
 from components.promote import GateFacts, gates, outcome
 from components.records import (
     Comparison,
@@ -12,6 +15,7 @@ from components.records import (
     Prediction,
     SelectionDecision,
     Split,
+    SyntheticCheck,
 )
 
 
@@ -120,3 +124,38 @@ def test_a_shortlist_never_moves_a_reigning_champion() -> None:
 
 def test_with_no_champion_the_first_of_a_shortlist_is_proposed() -> None:
     assert end(facts(decision=decision(None))) is Outcome.PROMOTED
+
+
+def agreement(*pairs: tuple[float, float], basis: str = "synthetic") -> SyntheticCheck:
+    return synthetic_check(
+        {str(i): pair for i, pair in enumerate(pairs)},
+        metric="image_auroc", num_real_defects=3, basis=basis,
+    )  # fmt: skip
+
+
+ALIKE = tuple((i / 10, i / 10) for i in range(6))
+CROSSED = ((0.1, 0.9), (0.2, 0.8), (0.3, 0.7), (0.4, 0.6), (0.5, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("check", "passed", "words"),
+    [
+        (agreement(*ALIKE), True, r"\+1\.00 over 6 candidates"),
+        (agreement(*CROSSED), False, r"-1\.00 over 5 candidates"),
+        (agreement(*ALIKE[:4]), False, r"\+1\.00 over 4 candidates"),
+        (agreement(), False, "n/a: 0 candidates have both figures"),
+        (agreement(basis="real"), True, "not needed: judged on 3 real defects"),
+        (None, False, "not measured"),
+    ],
+)
+def test_synthetic_evidence_alone_promotes_where_it_ranks_as_real_defects_do(
+    check: SyntheticCheck | None, passed: bool, words: str
+) -> None:
+    rules = gates(facts(demand=SyntheticDemand(min=0.5), synthetic=check))
+    gate = next(g for g in rules if g.rule.startswith("synthetic defects"))
+    assert gate.passed is passed
+    assert re.search(words, gate.measured)
+
+
+def test_a_station_that_demands_nothing_has_no_such_gate() -> None:
+    assert not [g for g in gates(facts(synthetic=None)) if "synthetic" in g.rule]

@@ -45,7 +45,11 @@ def inputs(params: TrainParams, manifest: Manifest, epoch: int = 0, num_epochs: 
     return np.concatenate([batch.numpy() for batch in images(epoch)])
 
 
-@pytest.mark.parametrize("name", ["patchcore", "padim", "stfpm"])
+@pytest.mark.parametrize(
+    "name",
+    ["patchcore", "padim", "stfpm", "cflow", "csflow", "efficient_ad", "fastflow",
+     "reverse_distillation"],
+)  # fmt: skip
 def test_every_shipped_model_file_is_valid_and_named_after_its_detector(name: str) -> None:
     path = PARAMS / f"{name}.yaml"
     assert validate(TrainParams, read_yaml(path), str(path)).detector.kind == name
@@ -197,3 +201,30 @@ def test_images_kept_in_memory_are_those_on_disk(manifest: Manifest) -> None:
     read = [batch.numpy() for batch in images(0)]
     kept = [batch.numpy() for batch in images(0)]
     np.testing.assert_allclose(np.concatenate(kept), np.concatenate(read), atol=5e-4)  # float16
+
+
+@pytest.mark.parametrize(("share", "num_held"), [(0.05, 1), (0.3, 3), (0.96, 9)])
+def test_images_held_out_come_in_no_batch_of_those_to_learn_from(
+    manifest: Manifest, share: float, num_held: int
+) -> None:
+    params = TrainParams(detector=Stfpm(), image_size_px=IMAGE_SIZE_PX)
+    images = _TrainingImages(params, manifest, manifest.of(Split.FIT), 0, num_epochs=3)
+    learned, held = images.divided(share)
+    for epoch in range(3):
+        shown = [[p.numpy().tobytes() for batch in part(epoch) for p in batch.half()]
+                 for part in (learned, held, images)]  # fmt: skip
+        assert [len(part) for part in shown] == [10 - num_held, num_held, 10]
+        assert set(shown[0]) | set(shown[1]) == set(shown[2])
+
+
+def test_a_single_image_is_learnt_from_rather_than_held_out(manifest: Manifest) -> None:
+    params = TrainParams(detector=Stfpm(), image_size_px=IMAGE_SIZE_PX)
+    images = _TrainingImages(params, manifest, manifest.of(Split.FIT)[:1], 0, num_epochs=3)
+    learned, held = images.divided(0.5)
+    assert (len(list(learned(0))), len(list(held(0)))) == (1, 0)
+
+
+def test_no_two_candidates_share_a_name() -> None:
+    plain = TrainParams(detector=Stfpm(num_epochs=2))
+    other = TrainParams(detector=Stfpm(num_epochs=2, learning_rate=0.1))
+    assert other.name == f"{plain.name}·learning_rate=0.1"

@@ -79,7 +79,7 @@ def test_missing_weights_stop_the_run_and_say_how_to_get_them(
     settings = load_settings(root)
     config = load_station(settings.params_dir, "elpv")
     with pytest.raises(WeightsError, match=r"E131 .*Nothing is substituted.*pip install"):
-        require(examine(settings, config, "quick"))
+        require(examine(settings, config))
 
 
 def test_a_station_whose_folder_is_nowhere_says_where_it_looked(root: Path) -> None:

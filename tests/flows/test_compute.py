@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from components.errors import DataError, PipelineError
+from components.models.feature_store import feature_store
 from flows.compute import ComputePool
+from flows.settings import FeatureFolder
 from tests.factories import ROOT
 
 
@@ -35,6 +37,18 @@ def test_a_dead_process_is_an_error_that_says_so_and_the_pool_goes_on() -> None:
         with pytest.raises(PipelineError, match="E170"):
             pool.call(die)
         assert pool.call(double, 4) == 8
+
+
+def kept_features() -> tuple[Path, int] | None:
+    store = feature_store()
+    return None if store is None else (store.folder, store.limit_bytes)
+
+
+def test_compute_processes_share_the_feature_store_that_they_are_given(tmp_path: Path) -> None:
+    with ComputePool(1, FeatureFolder(tmp_path, 123)) as pool:
+        assert pool.call(kept_features) == (tmp_path, 123)
+    with ComputePool(1) as pool:
+        assert pool.call(kept_features) is None
 
 
 def test_an_interrupted_run_does_not_wait_for_its_work() -> None:

@@ -4,8 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from components.agreement import SyntheticDemand
 from components.metrics.evidence import escape_upper_bound, needed_sentence
+from components.search import SearchSpace
 from flows.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -74,3 +77,11 @@ def test_its_pictures_are_those_of_the_example(tmp_path: Path) -> None:
         words = re.compile(r"<text[^>]*>([^<]*)</text>")
         assert words.findall(kept) == words.findall(drawn)
         assert "<script" not in kept and kept.startswith("<svg xmlns=")
+
+
+def test_every_setting_of_the_tuning_guide_is_a_valid_one() -> None:
+    guide = (ROOT / "docs/tune.md").read_text(encoding="utf-8")
+    search, demand = (yaml.safe_load(b) for b in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL))
+    space = SearchSpace.model_validate(search["search"])
+    assert set(space.detectors) == {"patchcore", "padim", "stfpm"}
+    assert SyntheticDemand.model_validate(demand["synthetic_evidence"]).min == 0.5

@@ -41,3 +41,29 @@ def test_a_senseless_number_of_workers_is_refused(
     monkeypatch.setenv("DEFECTLOOP_WORKERS", text)
     with pytest.raises(ParamsError, match="E002"):
         load_settings(workspace_like(tmp_path / "plant"))
+
+
+def test_features_are_kept_in_the_state_folder_within_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = workspace_like(tmp_path)
+    monkeypatch.setenv("DEFECTLOOP_FEATURES_BYTES", "1000")
+    features = load_settings(root).features
+    assert features is not None
+    assert (features.folder, features.limit_bytes) == (root / ".defectloop/features", 1000)
+    monkeypatch.setenv("DEFECTLOOP_FEATURES_BYTES", "0")
+    assert load_settings(root).features is None
+    monkeypatch.setenv("DEFECTLOOP_FEATURES_BYTES", "4 GB")
+    with pytest.raises(ParamsError, match=r"E330 .*'4 GB' is no number of bytes"):
+        load_settings(root)
+
+
+def test_features_never_take_more_than_half_of_what_the_disk_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = workspace_like(tmp_path)
+    usage = type("Usage", (), {"free": 600})
+    monkeypatch.setattr("flows.settings.shutil.disk_usage", lambda _: usage)
+    features = load_settings(root).features
+    assert features is not None
+    assert features.limit_bytes == 300

@@ -18,8 +18,9 @@ from components.station import load_station
 from components.stores.tracking import Tracking
 from components.train import TrainParams
 from components.trial import SetPaths, TrialOutcome, read_sets
+from components.tune.objectives import mean_metric
 from flows.ledger import Kept, Ledger
-from flows.study import Study, candidates, finalists, objective_of
+from flows.study import Study, candidates, finalists
 from tests.factories import ROOT
 
 SETS = SetPaths(
@@ -87,8 +88,8 @@ def test_finalists_are_the_front_of_quality_against_time_before_the_next_best(
 
 
 def test_an_objective_with_an_undefined_part_is_undefined() -> None:
-    assert objective_of(outcome(0.9), ["image_auroc", "aupro"]) == pytest.approx(0.7)
-    assert objective_of(outcome(None), ["image_auroc", "aupro"]) is None
+    assert mean_metric(outcome(0.9), ["image_auroc", "aupro"]) == pytest.approx(0.7)
+    assert mean_metric(outcome(None), ["image_auroc", "aupro"]) is None
 
 
 def test_equal_scores_make_a_candidate_ineligible_whatever_its_figure(study: Study) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.errors import ParamsError, WeightsError
-from components.models.backbones.registry import BACKBONES, WeightsKind
+from components.models.backbones.registry import BACKBONES, WeightsKind, weights_digest
 from components.models.backbones.store import WeightStore
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ def load_backbone(
 ) -> "nn.Module":
     """Return a frozen feature extractor: images B3HW, normalised → dict of layer: BCHW.
 
-    It runs no further than its deepest layer. Random weights come from torch's global
+    It runs no further than its deepest layer, and remembers its maps where it is frozen and this
+    process has a feature store. Random weights come from torch's global
     generator. ``store`` is None only where a saved state dict is about to fill every weight.
     A ``trainable`` backbone keeps its batch norms; a frozen one has them folded.
 
@@ -38,6 +39,7 @@ def load_backbone(
             "E133", f"{name} has no layers {unknown}.", f"Valid: {list(backbone.layers)}."
         )
     from components.models.networks.extractors import build_extractor
+    from components.models.networks.remembering import memory_of
 
     empty = weights == "pretrained" and not _draws_count(name)
     extractor = build_extractor(backbone, layers, on_meta=empty)
@@ -49,6 +51,7 @@ def load_backbone(
     extractor.eval().requires_grad_(False)
     if not trainable:
         extractor.fold()
+        extractor.memory = memory_of(backbone, weights_digest(name, weights))
     return extractor
 
 

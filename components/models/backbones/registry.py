@@ -27,6 +27,7 @@ BackboneName = Literal[
     "cait_m48",
     "cait_s24",
     "mcait",
+    "wrn50_mae",
     "pdn_small",
     "pdn_medium",
     "dsr_vq",
@@ -241,6 +242,12 @@ BACKBONES: dict[str, Backbone] = {
             family="several",
             parts=("cait_m48", "cait_s24"),
             image_size_px=448,
+        ),
+        Backbone(
+            name="wrn50_mae",
+            title="Wide ResNet-50-2 and ViT-B/16, masked autoencoder (MMR)",
+            family="several",
+            parts=("wide_resnet50_2", "vit_base"),
         ),
         Backbone(
             name="pdn_small",

@@ -16,15 +16,19 @@ from torch import Tensor, nn
 from components.models.backbones.entry import Backbone
 from components.models.networks import TimmFeatureExtractor
 from components.models.networks.folding import fold_batch_norms
+from components.models.networks.remembering import Remembering
 
 
-class TimmMaps(TimmFeatureExtractor):
+class TimmMaps(Remembering, TimmFeatureExtractor):
     """anomalib's extractor over timm's features-only networks: Lite and residual families."""
+
+    feature_extractor: Any
 
     @property
     def network(self) -> nn.Module:
         """timm's network."""
-        return self.feature_extractor
+        network: nn.Module = self.feature_extractor
+        return network
 
     def cut(self) -> None:
         """Drop stages beyond the deepest layer; timm keeps EfficientNet's, whatever is asked."""
@@ -37,11 +41,12 @@ class TimmMaps(TimmFeatureExtractor):
         fold_batch_norms(self.feature_extractor)
 
 
-class Trunk(nn.Module):
+class Trunk(Remembering):
     """torchvision's convolutions in a row; each layer is the output of one place in it."""
 
     def __init__(self, backbone: Backbone, layers: tuple[str, ...]) -> None:
         super().__init__()
+        self.layers = layers
         self.places = {backbone.layers[layer].index: layer for layer in layers}
         with torch.device("meta"):
             whole: Any = torchvision.models.get_model(backbone.architecture, weights=None)
@@ -82,7 +87,7 @@ class Trunk(nn.Module):
         return maps
 
 
-class TokenMaps(nn.Module):
+class TokenMaps(Remembering):
     """A transformer's patch tokens after given blocks, normalised and laid out as maps."""
 
     def __init__(self, backbone: Backbone, layers: tuple[str, ...]) -> None:

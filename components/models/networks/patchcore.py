@@ -4,11 +4,12 @@ Shapes: B images, N patches, D embedding dimensions, M vectors of the memory ban
 """
 
 import torch
+from anomalib.models.image.patchcore.anomaly_map import AnomalyMapGenerator
 from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from components.models.backbones import BACKBONES, WeightStore
+from components.models.backbones import WeightStore
 from components.models.coreset import k_center_greedy, sparse_projection
 from components.models.detector import Batches
 from components.models.networks.features import (
@@ -18,12 +19,26 @@ from components.models.networks.features import (
     extractor,
     grid_side,
     rows,
-    stack_rows,
 )
+from components.models.networks.row_blocks import RowBlocks
 from components.models.patchcore import Patchcore
 
 # Vectors of the bank compared at once: 4 MB of distances an image, whatever the bank's size.
 _BANK_BLOCK = 1024
+
+
+class _Model(PatchcoreModel):
+    """anomalib's model given its backbone: its own constructor knows timm's names alone."""
+
+    def __init__(self, params: Patchcore, backbone: nn.Module) -> None:
+        nn.Module.__init__(self)
+        self.tiler = None
+        self.layers = list(params.layers)
+        self.num_neighbors = 1
+        self.feature_extractor = backbone
+        self.feature_pooler = nn.AvgPool2d(3, 1, 1)
+        self.anomaly_map_generator = AnomalyMapGenerator(sigma=params.smoothing_sigma)
+        self.register_buffer("memory_bank", torch.empty(0))
 
 
 class PatchcoreNetwork(nn.Module):
@@ -37,15 +52,7 @@ class PatchcoreNetwork(nn.Module):
         super().__init__()
         self.params = params
         self.seed = seed
-        self.model = PatchcoreModel(
-            backbone=BACKBONES[params.backbone].timm_name,
-            layers=list(params.layers),
-            pre_trained=False,
-            num_neighbors=1,
-        )
-        self.model.feature_extractor = extractor(params, store, seed)
-        blur = type(self.model.anomaly_map_generator)
-        self.model.anomaly_map_generator = blur(sigma=params.smoothing_sigma)
+        self.model = _Model(params, extractor(params, store, seed))
         generator = self.model.anomaly_map_generator
         generator.blur = SeparableBlur(generator.blur.kernel)
         self.normalise = Normalise(params)
@@ -60,15 +67,32 @@ class PatchcoreNetwork(nn.Module):
 
     @torch.no_grad()
     def fit(self, batches: Batches) -> None:
-        """Fill the memory bank with a k-center coreset of the normal patches (algorithm 1)."""
-        patches_ND = stack_rows([self.embedding(images) for images in batches(0)])
+        """Fill the memory bank with a k-center coreset of the normal patches (algorithm 1).
+
+        The bank is in the order of the picks, so its first rows are those of a smaller ratio.
+
+        Raises:
+            PipelineError: E300, the patches do not fit the memory.
+            DataError: E301, a patch is not finite.
+        """
+        collected = RowBlocks()
+        for images in batches(0):
+            collected.append(self.embedding(images))
+        patches_ND = collected.stacked()
         num = max(1, int(len(patches_ND) * self.params.coreset_ratio))
         generator = torch.Generator().manual_seed(self.seed)
         first = int(torch.randint(len(patches_ND), (1,), generator=generator))
         seen = patches_ND
         if self.params.projection == "sparse":
             seen = sparse_projection(patches_ND, self.seed)
-        self.model.memory_bank = patches_ND[k_center_greedy(seen, num, first=first)]
+        picks = k_center_greedy(
+            seen,
+            num,
+            first=first,
+            as_anomalib=self.params.projection == "sparse",
+            num_threads=torch.get_num_threads(),
+        )
+        self.model.memory_bank = patches_ND[picks]
 
     def forward(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
         """Return pred_score (B,) and the smoothed anomaly_map (B, 1, H, W)."""
@@ -82,7 +106,11 @@ class PatchcoreNetwork(nn.Module):
         return pred_score, self.model.anomaly_map_generator(upsampled)
 
     def nearest(self, patches_ND: Tensor) -> Tensor:
-        """Return the Euclidean distance of each patch to its nearest in the bank: (N,)."""
+        """Return the Euclidean distance of each patch to its nearest in the bank: (N,).
+
+        It can be exported. float32 cancels here: a patch of the bank itself comes out near zero,
+        not at it; ``components.models.neighbours`` is exact there, and takes a third longer.
+        """
         nearest_N = None
         for bank_MD in self.model.memory_bank.split(_BANK_BLOCK):
             # ‖x − m‖² without ‖x‖², which is the same for every m

@@ -13,7 +13,7 @@ def tuning(trials: Sequence[TrialRecord], floors: Mapping[str, float], metric: s
     """Return the history and the noise-level curve, side by side, sharing the objective's axis.
 
     Args:
-        trials: at least one has an objective; failed ones are crosses at the bottom.
+        trials: at least one has an objective; those without are marked at the bottom.
         floors: floor name -> its value of the objective, drawn where it is in view.
         metric: name of the objective, higher is better.
     """
@@ -52,21 +52,12 @@ def _history(
 ) -> None:
     _dots(axes, done, looks, lambda t: float(t.number))
     axes.step([t.number for t in done], best_so_far(done), where="post", color=INK, linewidth=1)
-    failed = [t.number for t in trials if t.state == "failed"]
     low, _ = axes.get_ylim()
-    if failed:
-        lifted = [0.05] * len(failed)
-        axes.plot(failed, lifted, "x", color=INK, transform=axes.get_xaxis_transform())
-        words = (failed[0], 0.05)
-        axes.annotate(
-            "failed",
-            words,
-            xycoords=axes.get_xaxis_transform(),
-            xytext=(7, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
+    for state, marker, words, height in (
+        ("failed", "x", "failed", 0.05),
+        ("pruned", "v", "given up", 0.12),
+    ):
+        _without_figure(axes, [t.number for t in trials if t.state == state], marker, words, height)
     axes.annotate(
         "default",
         (done[0].number, done[0].objective or low),
@@ -78,6 +69,26 @@ def _history(
     )
     axes.set(title="Trial by trial, best so far as a line", xlabel="trial")
     axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _without_figure(
+    axes: Any, numbers: Sequence[int], marker: str, words: str, height: float
+) -> None:
+    """Mark trials that have no objective near the lower edge; say what they are at the first."""
+    if not numbers:
+        return
+    place = axes.get_xaxis_transform()
+    heights = [height] * len(numbers)
+    axes.plot(numbers, heights, marker, color=INK, markerfacecolor="none", transform=place)
+    axes.annotate(
+        words,
+        (numbers[0], height),
+        xycoords=place,
+        xytext=(7, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8,
+    )
 
 
 def _noise(axes: Any, done: Sequence[TrialRecord], looks: Mapping[str, tuple[str, str]]) -> None:

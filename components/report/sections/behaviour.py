@@ -1,13 +1,11 @@
-"""Beyond the clean picture: stress curves, the study's history, and what the model costs."""
+"""Beyond the clean picture: stress curves, and what the model costs."""
 
 from components.records import CandidateResult, EvaluationReport, RunSummary
 from components.report.blocks import Block, Cell, Heading, Plot, Section, Table, Text, absent, row
-from components.report.evidence import evaluated, floor_values, objective
+from components.report.evidence import evaluated
 from components.report.plots.stress import stress_curves
-from components.report.plots.tuning import tuning
 from components.report.wording import (
     duration,
-    listing,
     milliseconds,
     number,
     percent,
@@ -52,35 +50,6 @@ def stress(summary: RunSummary) -> Section:
     )
 
 
-def study(summary: RunSummary) -> Section:
-    """Return the tuning history and the noise-level curve, and counts of trials by state."""
-    trials = summary.trials
-    if not any(t.objective is not None for t in trials):
-        words = "No trial was finished." if trials else "No tuning study was run."
-        return Section("study", "Tuning", (absent(words),))
-    metric = objective(summary)
-    svg = tuning(trials, floor_values(summary.floors, metric), metric)
-    caption = (
-        "One point a trial. In the curve of input noise the thin line joins a detector's trials by "
-        "noise level; their other parameters differ too."
-    )
-    return Section(
-        "study", "Tuning", (Text(_states(summary)), Plot(svg, caption)), summary.profile_note
-    )
-
-
-def _states(summary: RunSummary) -> str:
-    trials = summary.trials
-    parts = [f"{plural(len(trials), 'trial')}"]
-    for state in ("failed", "duplicate"):
-        count = sum(t.state == state for t in trials)
-        parts += [f"{count} {state}"] if count else []
-    reused = sum(t.reused for t in trials)
-    parts += [f"{reused} reused from earlier runs"] if reused else []
-    parts.append(f"{duration(sum(t.duration_s for t in trials if not t.reused))} of work")
-    return listing(parts, 9) + "."
-
-
 def cost(summary: RunSummary) -> Section:
     """Return latency, size and parity of each judged model, and the run's time by step."""
     judged = evaluated(summary)
@@ -90,6 +59,8 @@ def cost(summary: RunSummary) -> Section:
     total = f"The run took {duration(summary.wall_s)}"
     if summary.peak_bytes:
         total += f" and at its peak {size(summary.peak_bytes)} of memory"
+    if summary.predicted_peak_bytes:
+        total += f" (predicted: {size(summary.predicted_peak_bytes)})"
     return Section("cost", "Latency, size and time", (*blocks, Text(total + ".")))
 
 
@@ -147,10 +118,11 @@ def _steps(summary: RunSummary) -> Block:
         row(
             s.step,
             duration(s.wall_s),
+            Cell("" if s.predicted_s is None else duration(s.predicted_s), "quiet"),
             Cell("", bar=s.wall_s / longest),
             Cell("reused" if s.reused else "", "quiet"),
             Cell(s.line, "quiet"),
         )
         for s in summary.steps
     )
-    return Table(("step", "time", "", "", "result"), "lrlll", rows)
+    return Table(("step", "time", "predicted", "", "", "result"), "lrrlll", rows)

@@ -155,7 +155,7 @@ def test_another_seed_takes_another_course(tmp_path: Path) -> None:
 KILLED = """
 import os, signal
 from pathlib import Path
-from tests.components.test_tune import run, tuner
+from tests.components.tune.test_tuner import run, tuner
 study = tuner(Path({folder!r}))
 run(study, 2)
 batch = [study.next() for _ in range(2)]
@@ -167,7 +167,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_a_trial_that_ran_when_the_process_was_killed_is_handed_out_again(tmp_path: Path) -> None:
     script = KILLED.format(folder=str(tmp_path))
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     killed = subprocess.run(
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True
     )
@@ -195,6 +195,6 @@ def test_a_study_needs_a_model(tmp_path: Path) -> None:
 
 def test_loading_the_space_does_not_import_optuna() -> None:
     code = "import sys, components.tune; print('optuna' in sys.modules, 'torch' in sys.modules)"
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     told = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert told.stdout.strip() == "False False", told.stderr

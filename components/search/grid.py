@@ -1,58 +1,14 @@
-"""What a study may vary, and the configurations that this spans."""
+"""The flat space: every detector with every backbone, size, layer set and noise level."""
 
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any, Self
+from typing import Any
 
-from pydantic import Field, model_validator
-
-from components.models.backbones import BackboneName
-from components.models.detector import checked_layers
-from components.params import Params
+from components.search.knobs import Asker
+from components.search.space import NOISE_STEP, SearchSpace
 from components.train import TrainParams
 
-NOISE_STEP = 0.005  # a finer difference of the noise level is within the noise of its effect
-
 Values = Mapping[str, Any]  # parameter name -> value, as the study stores it
-
-
-class NoiseRange(Params):
-    """Range of the training noise: standard deviation on the 0..1 scale of pixel values."""
-
-    low: float = Field(default=0.0, ge=0, le=0.5)
-    high: float = Field(default=0.08, ge=0, le=0.5)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.low > self.high:
-            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
-        return self
-
-    @property
-    def levels(self) -> tuple[float, ...]:
-        """The levels a study tries, low to high, ``NOISE_STEP`` apart."""
-        num = int((self.high - self.low) / NOISE_STEP + 1e-9)
-        return tuple(round(self.low + NOISE_STEP * step, 6) for step in range(num + 1))
-
-    def nearest(self, level: float) -> float:
-        """Return the level closest to ``level``."""
-        return min(self.levels, key=lambda known: abs(known - level))
-
-
-class SearchSpace(Params):
-    """What a study may vary; the detectors are the station's models."""
-
-    backbone: tuple[BackboneName, ...] = Field(min_length=1)
-    image_size_px: tuple[int, ...] = Field(min_length=1)
-    input_noise: NoiseRange = NoiseRange()
-    coreset_ratio: tuple[float, ...] = Field(default=(0.01,), min_length=1)  # memory banks only
-    layers: tuple[tuple[str, ...], ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _every_backbone_has_the_layers(self) -> Self:
-        for backbone, layers in product(self.backbone, self.layers):
-            checked_layers(backbone, layers)
-        return self
 
 
 class Grid:
@@ -84,8 +40,26 @@ class Grid:
             return []
         return _each_once(self.space.coreset_ratio, (r for r in own.values() if r is not None))
 
+    def draw(self, asker: Asker, *, whole: bool = False) -> Values:  # noqa: ARG002
+        """Draw each parameter, and the coreset's share where the detector has one."""
+        levels, augment = self.space.input_noise.levels, self.space.augment
+        values = {name: asker.suggest_categorical(name, of) for name, of in self.choices.items()}
+        values["input_noise"] = asker.suggest_float(
+            "input_noise", levels[0], levels[-1], step=NOISE_STEP
+        )
+        ratios = self.coreset_ratios(values["detector"])
+        if ratios:
+            values["coreset_ratio"] = asker.suggest_categorical("coreset_ratio", ratios)
+        if augment is not None:
+            values["augment_strength"] = augment.strength.ask(asker, "augment_strength")
+        return values
+
     def build(self, values: Values) -> TrainParams:
-        """Return the configuration that the values describe."""
+        """Return the configuration that the values describe.
+
+        Raises:
+            ValidationError: there is none: a detector or a size refuses the rest.
+        """
         model = self.models[values["detector"]]
         changes = {"backbone": values["backbone"], "layers": tuple(values["layers"].split("+"))}
         if "coreset_ratio" in values:
@@ -94,6 +68,7 @@ class Grid:
             detector=model.detector.model_dump() | changes,
             image_size_px=values["image_size_px"],
             input_noise=round(values["input_noise"], 6),
+            **augmented(self.space, values.get("augment_strength")),
         )
 
     def describe(self, kind: str) -> Values:
@@ -106,14 +81,30 @@ class Grid:
             "layers": "+".join(model.detector.layers),
             "input_noise": self.space.input_noise.nearest(model.input_noise),
         }
+        if self.space.augment is not None:
+            values["augment_strength"] = self.space.augment.strength.nearest(0)
         own = getattr(model.detector, "coreset_ratio", None)
         return values if own is None else values | {"coreset_ratio": own}
 
     def __iter__(self) -> Iterator[Values]:
+        augment = self.space.augment
+        strengths = augment.strength.levels if augment else ()
         for kind, *rest in product(*self.choices.values(), self.space.input_noise.levels):
             values = dict(zip((*self.choices, "input_noise"), (kind, *rest), strict=True))
-            ratios = self.coreset_ratios(kind)
-            yield from ({**values, "coreset_ratio": r} for r in ratios) if ratios else (values,)
+            ratios = [("coreset_ratio", ratio) for ratio in self.coreset_ratios(kind)]
+            more = [[pair] for pair in ratios] or [[]]
+            for strength in strengths or (None,):
+                drawn = {} if strength is None else {"augment_strength": strength}
+                yield from (values | dict(pairs) | drawn for pairs in more)
+
+
+def augmented(space: SearchSpace, strength: float | None) -> dict[str, Any]:
+    """Return what a strength of augmentation changes in a configuration."""
+    if space.augment is None or strength is None:
+        return {}
+    kinds = space.augment.at(strength)
+    copies = space.augment.copies if kinds else 0
+    return {"augment": tuple(kind.model_dump() for kind in kinds), "augment_copies": copies}
 
 
 def _each_once(*groups: Any) -> list[Any]:

@@ -1,0 +1,119 @@
+"""The cost preview of a station: its images counted, this machine calibrated once."""
+
+import json
+import logging
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from components.costs.forecast import timed_alone
+from components.costs.pace import Pace, hardware_digest
+from components.costs.preview import Counts, Preview, candidates, fitting, preview, words
+from components.data.manifest import read_manifest
+from components.memory import available_bytes
+from components.records import Split
+from components.station import StationConfig, StudySize
+from flows.console import StepBoard
+from flows.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+_CALIBRATION_S = 180  # a machine that cannot do it in this time gets no preview
+_GUESS = Counts(
+    num_fit=600, num_tune=200, num_synthetic=100, num_report=200, megapixels=0.1, guessed=True
+)
+
+# A process of its own: the libraries stay out of the one that may find nothing to do.
+_PROGRAM = """
+import json, sys
+from components.costs.pace import Pace, measure
+names, known = json.loads(sys.argv[1])
+print(measure(names, Pace.model_validate(known) if known else None).model_dump_json())
+"""
+
+
+def station_preview(
+    settings: Settings,
+    config: StationConfig,
+    size: StudySize,
+    steps: tuple[str, ...] = ("tune", "train", "evaluate"),
+) -> Preview | None:
+    """Predict steps of a run, with as many processes as fit; None where nothing is known.
+
+    Raises:
+        PipelineError: E333, not even one process fits the memory.
+    """
+    names = {p.detector.backbone for p in candidates(config, size)}
+    pace = calibration(settings, sorted({part for n in names for part in timed_alone(n)}))
+    if pace is None:
+        return None
+    found = preview(
+        config,
+        size,
+        count_images(settings, config.station.name),
+        pace,
+        workers=settings.workers,
+        remembers=settings.features_bytes > 0,
+    )
+    found = replace(found, steps={name: found.steps[name] for name in steps})
+    return fitting(found, available_bytes())
+
+
+def announce(settings: Settings, found: Preview | None, board: StepBoard) -> Settings:
+    """Say what a run will take, let the board remember it; return the settings that fit."""
+    if found is None:
+        return settings
+    for line in words(found):
+        board.say(line)
+    board.predicted_s, board.predicted_bytes = dict(found.steps), found.peak_bytes
+    return replace(settings, workers=found.workers)
+
+
+def calibration(settings: Settings, backbones: list[str]) -> Pace | None:
+    """Return this machine's calibration, measuring what it lacks; None where that fails."""
+    path = settings.state / "pace" / f"{hardware_digest()}.json"
+    known = _read(path)
+    if known is not None and set(backbones) <= set(known.backbones):
+        return known
+    asked = json.dumps([backbones, known.model_dump(mode="json") if known else None])
+    command = [sys.executable, "-W", "ignore", "-c", _PROGRAM, asked]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_CALIBRATION_S, check=True,
+            cwd=Path(__file__).resolve().parents[1],
+        )  # fmt: skip
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+        reason = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1:]
+        _LOG.warning("E334 this machine was not calibrated: %s", " ".join(reason))
+        return known
+    measured = Pace.model_validate_json(done.stdout.splitlines()[-1])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    measured.save(path)
+    return measured
+
+
+def _read(path: Path) -> Pace | None:
+    """Return a calibration; one that an older version wrote counts as none."""
+    try:
+        return Pace.load(path)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def count_images(settings: Settings, station: str) -> Counts:
+    """Count the images of the last preparation, or guess before there was one."""
+    prepared, drawn = settings.data("prepare", station), settings.data("synthesize", station)
+    path = prepared / "manifest.parquet"
+    if not path.is_file():
+        return _GUESS
+    manifest = read_manifest(path, prepared)
+    areas = [record.height_px * record.width_px for record in manifest.records]
+    path = drawn / "manifest.parquet"
+    return Counts(
+        num_fit=len(manifest.of(Split.FIT, label=0)),
+        num_tune=len(manifest.of(Split.TUNE)),
+        num_synthetic=len(read_manifest(path, drawn).records) if path.is_file() else 0,
+        num_report=len(manifest.of(Split.REPORT)),
+        megapixels=sum(areas) / max(1, len(areas)) / 1e6,
+        guessed=False,
+    )

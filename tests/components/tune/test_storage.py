@@ -1,0 +1,99 @@
+"""Where a study may live, and why not elsewhere."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.errors import PipelineError
+from components.tune import storage
+from components.tune.storage import file_system_of, is_shared, open_study
+
+ROOT = Path(__file__).parents[3]
+MOUNTS = (
+    "/dev/vda / ext4 rw 0 0\n"
+    "server:/plant /mnt/plant nfs4 rw 0 0\n"
+    "/dev/vdb /mnt/plant/local xfs rw 0 0\n"
+    "//nas/share /mnt/two\\040words cifs rw 0 0\n"
+)
+
+
+@pytest.fixture
+def mounts(tmp_path: Path) -> Path:
+    path = tmp_path / "mounts"
+    path.write_text(MOUNTS)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/var", "ext4"),
+        ("/mnt/plant/studies", "nfs4"),
+        ("/mnt/plant", "nfs4"),
+        ("/mnt/plantation", "ext4"),
+        ("/mnt/plant/local/x", "xfs"),
+        ("/mnt/two words/x", "cifs"),
+    ],
+)
+def test_the_deepest_mount_above_a_folder_counts(folder: str, kind: str, mounts: Path) -> None:
+    assert file_system_of(Path(folder), mounts) == kind
+
+
+def test_a_system_without_a_list_of_mounts_is_unknown(tmp_path: Path) -> None:
+    assert file_system_of(tmp_path, tmp_path / "none") == "unknown"
+
+
+def test_sqlite_on_a_network_disk_is_refused_with_the_reason_and_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "file_system_of", lambda _: "nfs4")
+    with pytest.raises(PipelineError, match=r"E342 .*network disk \(nfs4\).*journal://"):
+        open_study(tmp_path / "s.db", "a", ["maximize"])
+    open_study(f"journal://{tmp_path / 's.log'}", "a", ["maximize"])
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from components.tune.storage import open_study
+open_study(Path(sys.argv[1]), "a", ["maximize"])
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_second_process_that_would_write_is_refused_until_the_first_is_gone(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "s.db"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], cwd=ROOT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as holder:  # fmt: skip
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(PipelineError, match=r"E343 .*one writer.*DEFECTLOOP_STUDY_STORAGE"):
+            open_study(path, "a", ["maximize"])
+        holder.kill()
+    open_study(path, "a", ["maximize"])
+    open_study(path, "a", ["maximize"])  # the same process may come again
+
+
+def test_an_address_of_no_known_kind_is_an_error() -> None:
+    with pytest.raises(PipelineError, match=r"E341 'mysql://host/db'"):
+        open_study("mysql://host/db", "a", ["maximize"])
+
+
+def test_a_database_without_its_driver_says_what_to_install_and_no_password() -> None:
+    with pytest.raises(PipelineError, match=r"E344 .*host\.invalid/db needs .*psycopg2") as raised:
+        open_study("postgresql://ada:secret@host.invalid/db", "a", ["maximize"])
+    assert "secret" not in str(raised.value)
+
+
+def test_only_journals_and_databases_are_shared() -> None:
+    assert is_shared("journal:///x.log")
+    assert is_shared("postgresql://host/db")
+    assert not is_shared("sqlite:///x.db")
+    assert not is_shared(Path("x.db"))

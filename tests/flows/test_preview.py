@@ -1,0 +1,73 @@
+"""The preview before a run: images counted, a calibration kept per machine, words on the board."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from components.costs.pace import hardware_digest
+from components.costs.preview import Preview
+from components.data.manifest import write_manifest
+from flows import preview as module
+from flows.console import StepBoard
+from flows.preview import announce, calibration, count_images
+from flows.settings import Settings, load_settings
+from tests.components.costs.test_forecast import PACE
+from tests.components.models.parts import parts
+from tests.factories import ROOT
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return dataclasses.replace(load_settings(ROOT), root=tmp_path, workers=4)
+
+
+def test_a_calibration_is_read_again_and_one_that_cannot_be_read_is_measured(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(command: list[str], **_: object) -> object:
+        asked.append(command[-1])
+        return type("Done", (), {"stdout": "noise\n" + PACE.model_dump_json()})()
+
+    asked: list[str] = []
+    monkeypatch.setattr(module.subprocess, "run", answer)
+    assert calibration(settings, ["lite0"]) == PACE
+    assert calibration(settings, ["lite0"]) == PACE
+    assert len(asked) == 1
+    (settings.state / "pace" / f"{hardware_digest()}.json").write_text('{"older": 1}')
+    assert calibration(settings, ["lite0"]) == PACE
+    assert len(asked) == 2
+
+
+def test_a_calibration_that_fails_leaves_a_run_without_preview(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_PROGRAM", "raise SystemExit('no torch here')")
+    assert calibration(settings, ["lite0"]) is None
+    assert "E334" in caplog.text
+    assert "no torch here" in caplog.text
+
+
+def test_images_are_counted_where_they_were_prepared_and_guessed_before(
+    settings: Settings,
+) -> None:
+    assert count_images(settings, "parts").guessed
+    folder = settings.data("prepare", "parts")
+    manifest = parts(folder, num_normal=6, num_defective=2)
+    write_manifest(manifest, folder / "manifest.parquet")
+    counts = count_images(settings, "parts")
+    assert (counts.num_fit, counts.num_tune, counts.num_synthetic) == (6, 2, 0)
+    assert counts.megapixels == pytest.approx(96 * 96 / 1e6)
+
+
+def test_the_board_remembers_what_was_said_and_the_processes_are_those_that_fit(
+    settings: Settings,
+) -> None:
+    board = StepBoard(2, quiet=True)
+    found = Preview({"tune": 30.0}, 2e9, 3, 4, "p", guessed=False)
+    assert announce(settings, found, board).workers == 3
+    with board.step("ingest"), board.step("tune"):
+        pass
+    assert {t.step: t.predicted_s for t in board.timings} == {"ingest": None, "tune": 30.0}
+    assert board.predicted_bytes == found.peak_bytes
+    assert announce(settings, None, board) is settings
