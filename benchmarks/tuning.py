@@ -40,7 +40,6 @@ from components.models.backbones import BACKBONES, WeightStore
 from components.models.backbones.loading import fill
 from components.models.coreset import k_center_greedy
 from components.models.feature_store import FeatureStore, use_feature_store
-from components.models.neighbours import nearest_in_prefixes
 from components.models.networks.features import Normalise
 from components.train import ONE_PASS_BATCH, add_noise
 
@@ -221,15 +220,20 @@ def run_more(network: Any, images: Images) -> int:
     """Score the test images for every further ratio and count of neighbours; return how many."""
     bank = network.model.memory_bank
     sizes = sorted({max(*MORE_NEIGHBOURS, int(len(bank) * share)) for share in MORE_RATIOS})
-    num = 0
+    norms, found = bank.square().sum(dim=1), []
     with torch.inference_mode():
-        queries = torch.cat([network.embedding(b) for b in images.batches(images.test, 0.0)])
-        for distances, _ in nearest_in_prefixes(queries, bank, sizes, max(MORE_NEIGHBOURS)):
-            for count in MORE_NEIGHBOURS:
-                patches = distances[:, :count].mean(dim=1).reshape(len(images.test), -1)
-                assert bool(patches.amax(dim=1).isfinite().all())
-                num += 1
-    return num
+        for batch in images.batches(images.test, 0.0):
+            queries = network.embedding(batch)
+            squared = torch.addmm(norms, queries, bank.T, alpha=-2)
+            squared += queries.square().sum(dim=1, keepdim=True)
+            for size in sizes:  # the bank is in the order of its picks
+                squared_NK = squared[:, :size].topk(max(MORE_NEIGHBOURS), largest=False).values
+                nearest_NK = squared_NK.clamp_min(0).sqrt()
+                for count in MORE_NEIGHBOURS:
+                    patches = nearest_NK[:, :count].mean(dim=1).reshape(len(batch), -1)
+                    found.append(patches.amax(dim=1))
+    assert bool(torch.cat(found).isfinite().all())
+    return len(sizes) * len(MORE_NEIGHBOURS)
 
 
 def difference(found: Tensor, expected: Tensor) -> float:

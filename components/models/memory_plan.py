@@ -12,7 +12,7 @@ from components.errors import PipelineError
 from components.memory import available_bytes
 
 # Largest first. A pool of 1024 × 152 float64 still fits a core's cache of the second level.
-_CORESET_BLOCKS = ((1024, 8192, 1024, 512), (512, 4096, 512, 512), (128, 1024, 128, 128))
+_CORESET_BLOCKS = ((1024, 16384, 1024, 1024), (512, 8192, 512, 512), (128, 1024, 128, 128))
 _SEARCH_BLOCKS = ((1024, 4096), (1024, 1024), (256, 512), (64, 128))
 PAIR_VALUES = 1 << 20  # float64 values of one side of the pairs that are measured together
 
@@ -53,9 +53,9 @@ class CoresetPlan(Plan):
     dims: int
     num_picks: int
     pool: int = 1024  # features kept exact at each step
-    batch: int = 8192  # features brought up to date together
+    batch: int = 16384  # features brought up to date together
     rows: int = 1024  # features of one block of distances
-    columns: int = 512  # picks of one block of distances
+    columns: int = 1024  # picks of one block of distances
 
     @property
     def title(self) -> str:

@@ -11,9 +11,9 @@ from components.models.memory_plan import plan_coreset, plan_search
 
 def test_a_roomy_budget_takes_the_largest_blocks_and_the_plan_says_what_it_holds() -> None:
     plan = plan_coreset(779_264, 152, 7_792, budget_bytes=2_000_000_000)
-    assert (plan.pool, plan.batch) == (1024, 8192)
+    assert (plan.pool, plan.batch) == (1024, 16384)
     assert plan.parts()["features"] == 779_264 * 152 * 4  # 474 MB
-    assert str(plan).startswith("coreset of 7,792 of 779,264 × 152 features: 0.56 GB (features 0.4")
+    assert str(plan).startswith("coreset of 7,792 of 779,264 × 152 features: 0.58 GB (features 0.4")
 
 
 def test_a_tight_budget_takes_smaller_blocks() -> None:
