@@ -144,7 +144,20 @@ def _answered(
     mark = cycle_fingerprint(config, profile, hashes)
     found = tracking.find_finished(name, mark, "cycle")
     run_dir = found.tags.get("run_dir", "") if found else ""
-    return run_dir if run_dir and (Path(run_dir) / "summary.json").is_file() else None
+    summary = Path(run_dir) / "summary.json"
+    if not run_dir or not summary.is_file():
+        return None
+    return run_dir if settled(RunSummary.load(summary)) else None
+
+
+def settled(summary: RunSummary) -> bool:
+    """Whether a finished run need not be asked again.
+
+    A run that was blocked with a latency taken beside other work is: only that is measured anew.
+    """
+    judged = summary.evaluations.get("winner")
+    disturbed = bool(judged and judged.latency and not judged.latency.alone)
+    return not (summary.outcome is Outcome.BLOCKED and disturbed)
 
 
 def _close(summary: RunSummary, report: Path) -> None:
