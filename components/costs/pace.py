@@ -56,7 +56,7 @@ class Pace(Record):
 
 def hardware() -> str:
     """Return what a calibration is good for: processor, cores, memory, interpreter."""
-    model = platform.processor() or platform.machine()
+    model = platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
