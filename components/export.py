@@ -1,7 +1,6 @@
 """From a fitted network to a sealed ONNX model, its parity with torch, and its latency."""
 
 import os
-import platform
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from components.data.images import Image, to_model_input
+from components.machine import hardware
 from components.predict import (
     ONNX_FILE,
     SEAL_FILE,
@@ -128,18 +128,6 @@ def _timed(exported: ExportedModel, images: Sequence[Image]) -> tuple[float, flo
     for image, square in zip(images, maps):
         at_size_of(image, square[0])
     return ready - started, done - ready, time.perf_counter() - done
-
-
-def hardware() -> str:
-    """Return the processor's name and the number of cores that this process may use."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
-        model = next(
-            (x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), model
-        )
-    return f"{model}, {len(os.sched_getaffinity(0))} cores"
 
 
 @contextmanager

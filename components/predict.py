@@ -34,6 +34,8 @@ CALIBRATION_FILE = "calibration.json"
 class Model(Protocol):
     """Anything that scores images."""
 
+    localises: bool
+
     def predict(self, images: Sequence[Image]) -> Scored:
         """Return raw scores (N,) and maps, each at its image's own size."""
         ...

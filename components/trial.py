@@ -90,7 +90,7 @@ def read_sets(job_sets: SetPaths) -> tuple[Manifest, Manifest]:
     leaked = [r.image_path for m in (real, synthetic) for r in m.records if r.split == Split.REPORT]
     if leaked:
         raise LeakError(
-            "E160",
+            "E167",
             f"{len(leaked)} report images would be read before evaluation, e.g. {leaked[0]}.",
             "Only `evaluate` may open the report set.",
         )
@@ -180,7 +180,7 @@ def judge_on_tune(
         real_maps, synthetic_maps = [], []
     normals = [p for p in real_predictions if p.gt_label == 0]
     if not normals:
-        raise DataError("E161", "The tune set has no normal image.", "Raise split.tune.")
+        raise DataError("E168", "The tune set has no normal image.", "Raise split.tune.")
     num_real = sum(p.gt_label for p in real_predictions)
     of_real = figures(real_predictions, real_maps, deployed_fpr) if num_real else {}
     normal_maps = [(m, k) for (m, k), p in zip(real_maps, real_predictions) if p.gt_label == 0]

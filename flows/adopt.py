@@ -31,10 +31,10 @@ def adopt_station(settings: Settings, path: Path, name: str, category: str | Non
     from components.stores.raw import adopt, register_station
 
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
-        raise ParamsError("E013", f"{name!r} is no station name.", "Use a-z, 0-9 and _.")
+        raise ParamsError("E024", f"{name!r} is no station name.", "Use a-z, 0-9 and _.")
     folder = path.expanduser().resolve()
     if not folder.is_dir():
-        raise DataError("E104", f"{path} is not a folder.", "Give the folder of your images.")
+        raise DataError("E101", f"{path} is not a folder.", "Give the folder of your images.")
     source, why = recognise(folder, category)
     print(f"layout     {source.kind}: {why}")
     found = ingest(name, source, folder, ImageLimits(), "optional", None)

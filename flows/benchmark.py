@@ -13,8 +13,8 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from components.errors import PipelineError
-from components.export import hardware
 from components.identity import environment_versions, file_sha256
+from components.machine import hardware
 from components.models.backbones import WeightStore
 from components.report.study import render_study
 from components.station import StationConfig

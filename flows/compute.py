@@ -43,7 +43,7 @@ class ComputePool:
         except BrokenProcessPool:
             self._restart(executor)
             raise PipelineError(
-                "E170",
+                "E194",
                 "A compute process died (killed or out of memory).",
                 "Finished work is kept; run again, with fewer DEFECTLOOP_WORKERS if short.",
             ) from None
@@ -133,7 +133,7 @@ def shared_pool() -> ComputePool:
     """
     if "pool" not in _shared:
         raise PipelineError(
-            "E171", "No compute pool is open.", "Start work through `defectloop run`."
+            "E195", "No compute pool is open.", "Start work through `defectloop run`."
         )
     return _shared["pool"]
 

@@ -51,7 +51,7 @@ def _fetch(root: Path, station: str, _: Progress) -> None:
     source = load_sections(root / "params", station).source
     if not hasattr(source, "fetch"):
         raise DataError(
-            "E103",
+            "E118",
             f"Layout {source.kind} of station {station} makes no raw files of its own.",
             f"Give the images: defectloop ingest PATH --station {station}",
         )

@@ -7,9 +7,9 @@ from typing import Any
 
 from prefect.futures import as_completed
 
-from components.export import hardware
 from components.identity import fingerprint
 from components.latency import LatencyOutcome
+from components.machine import hardware
 from components.stores.tracking import Tracking
 from components.studies.cells import CellJob, CellOutcome
 from components.studies.params import Profile, StudyParams

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from components.export import hardware
 from components.identity import fingerprint
 from components.latency import LatencyJob, LatencyOutcome
+from components.machine import hardware
 from components.trial import SetPaths
 from flows.ledger import Kept, Ledger
 from flows.tasks import latency_task

@@ -47,11 +47,11 @@ class Corruption(Params):
         """Corrupt at a fixed magnitude, in the kind's own unit; 0 changes no bit.
 
         Raises:
-            PipelineError: E151, a severity that is negative or not finite.
+            PipelineError: E154, a severity that is negative or not finite.
         """
         if not (math.isfinite(severity) and severity >= 0):
             raise PipelineError(
-                "E151",
+                "E154",
                 f"stress severity of {type(self).__name__} is {severity}.",
                 "Declare severities of 0 or more under evaluate.stress of the station.",
             )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from components.costs.pace import BackbonePace, Pace
 from components.models.backbones import BACKBONES
-from components.models.memory_plan import plan_coreset
+from components.models.memory_bank.plan import plan_coreset
 from components.records import Record
 from components.train import TrainParams
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from components.machine import hardware
 from components.memory import forget_peak, peak_bytes
 from components.params import digest_of
 from components.records import Record
@@ -54,21 +55,16 @@ class Pace(Record):
     backbones: dict[str, BackbonePace] = {}
 
 
-def hardware() -> str:
+def calibrated_on() -> str:
     """Return what a calibration is good for: processor, cores, memory, interpreter."""
-    model = platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-        model = next((x.partition(":")[2].strip() for x in lines if "model name" in x), model)
     gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     python = ".".join(platform.python_version_tuple()[:2])
-    return f"{model}, {os.cpu_count()} cores, {gigabytes:.0f} GB, Python {python}"
+    return f"{hardware()}, {gigabytes:.0f} GB, Python {python}"
 
 
 def hardware_digest() -> str:
     """Return a name for a file that holds a calibration."""
-    return digest_of(hardware())[:16]
+    return digest_of(calibrated_on())[:16]
 
 
 def measure(backbones: Sequence[str], known: Pace | None = None) -> Pace:
@@ -87,7 +83,7 @@ def measure(backbones: Sequence[str], known: Pace | None = None) -> Pace:
 def _measured(imports_s: float) -> Pace:
     imports_bytes = peak_bytes()
     return Pace(
-        hardware=hardware(),
+        hardware=calibrated_on(),
         imports_s=imports_s,
         imports_bytes=imports_bytes,
         read_s=_reading(),
@@ -192,7 +188,7 @@ def _inverse_rate() -> float:
 def _greedy_rate() -> float:
     import torch
 
-    from components.models.coreset import k_center_greedy
+    from components.models.memory_bank.coreset import k_center_greedy
 
     num, dims, picks = _GREEDY
     centres = torch.randn(40, dims, generator=torch.Generator().manual_seed(0)) * 3

@@ -270,7 +270,7 @@ def _checks(
         problem = _exception(result)
         if problem:
             raise PipelineError(
-                "E115", f"Check {expectation.check!r}: {problem}", "Mend the suite."
+                "E117", f"Check {expectation.check!r}: {problem}", "Mend the suite."
             )
         gathered.setdefault(expectation.check, []).append((expectation, result))
     for name, members in gathered.items():

@@ -33,7 +33,7 @@ def write_docs(summary: StudySummary, rows: Sequence[Row], folder: Path) -> Path
         f"**{_plain(verdict(summary, rows))}**",
         "",
         f"Run {summary.started:%Y-%m-%d}, profile {summary.profile}, on {summary.hardware}. The "
-        "papers' protocol: the whole test set, nothing tuned, nothing promoted.",
+        f"papers' protocol: {summary.tested_on}, nothing tuned, nothing promoted.",
     ]
     if summary.profile_note:
         lines += ["", f"> {_plain(summary.profile_note)}"]

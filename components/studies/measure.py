@@ -75,7 +75,7 @@ def measured(
     figures: Figures = dict(image_figures(scores, labels))
     for fpr, point in threshold_transfer(at, scores, labels).items():
         figures |= {f"overkill_at_fpr_{fpr}": point.fpr, f"escape_at_fpr_{fpr}": point.fnr}
-    if shelf.num_regions and getattr(model, "localises", True):
+    if shelf.num_regions and model.localises:
         figures |= _named(shelf.figures())
     return Measured(condition, figures, predictions, predict_s)
 

@@ -77,6 +77,12 @@ class StudySummary(Record):
         return tuple(cell for cell in self.cells if cell.state == "failed")
 
     @property
+    def tested_on(self) -> str:
+        """Which test images this profile reads, in words."""
+        most = self.study.profiles[self.profile].max_test_images
+        return "the whole test set" if most is None else f"at most {most} images of the test set"
+
+    @property
     def profile_note(self) -> str:
         """What the profile leaves out, or nothing."""
         size = self.study.profiles[self.profile]

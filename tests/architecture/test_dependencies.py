@@ -4,6 +4,7 @@ That a DVC stage names all the code it runs is held by tests/flows/test_stages.p
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -138,3 +139,23 @@ def test_loading_a_station_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+# One meaning that several parts of the tree find out: no normal image, a NaN, one class only.
+SAID_IN_SEVERAL_PLACES = {"E101", "E102", "E111", "E114"}
+
+
+def test_an_error_code_means_one_thing() -> None:
+    places: dict[str, set[str]] = {}
+    for path in SOURCES:
+        relative = path.relative_to(ROOT)
+        area = relative.parts[1] if len(relative.parts) > 2 else relative.parts[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and node.args):
+                continue
+            code = node.args[0]
+            if isinstance(code, ast.Constant) and re.fullmatch(r"E\d{3}", str(code.value)):
+                places.setdefault(str(code.value), set()).add(area)
+    assert len(places) > 100
+    shared = {code for code, areas in places.items() if len(areas) > 1}
+    assert shared - SAID_IN_SEVERAL_PLACES == set()

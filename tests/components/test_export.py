@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from components.export import check_parity, export, hardware, measure_latency, seal
+from components.export import check_parity, export, measure_latency, seal
+from components.machine import hardware
 from components.models.saved import SavedDetector
 from components.predict import ExportedModel, TorchModel, check_seal
 

@@ -145,7 +145,7 @@ def test_only_a_rotation_moves_the_mask(kind: Any) -> None:
 @every_kind
 @pytest.mark.parametrize("severity", [-1.0, float("nan"), float("inf")])
 def test_a_senseless_severity_is_refused(kind: Any, severity: float) -> None:
-    with pytest.raises(PipelineError, match=f"E151.*{kind.__name__}.*evaluate.stress"):
+    with pytest.raises(PipelineError, match=f"E154.*{kind.__name__}.*evaluate.stress"):
         kind().stress(blobs(0, 20, 20), None, severity, np.random.default_rng(0))
 
 

@@ -34,7 +34,7 @@ def test_a_dead_process_is_an_error_that_says_so_and_the_pool_goes_on() -> None:
         assert pool.call(double, 21) == 42
         with pytest.raises(DataError, match=r"E101 Mask missing\. Add it\."):
             pool.call(refuse)
-        with pytest.raises(PipelineError, match="E170"):
+        with pytest.raises(PipelineError, match="E194"):
             pool.call(die)
         assert pool.call(double, 4) == 8
 
@@ -68,7 +68,7 @@ def test_an_interrupted_run_does_not_wait_for_its_work() -> None:
         time.sleep(0.5)
         raise KeyboardInterrupt
     thread.join(20)
-    assert [error.code for error in errors] == ["E170"]
+    assert [error.code for error in errors] == ["E194"]
     assert time.monotonic() - started < 40
 
 

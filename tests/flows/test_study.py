@@ -133,5 +133,5 @@ def test_a_job_that_was_given_a_report_image_refuses_to_start(tmp_path: Path) ->
     sets = SetPaths(
         real_manifest=path, real_root=tmp_path, synthetic_manifest=path, synthetic_root=tmp_path
     )
-    with pytest.raises(LeakError, match="E160"):
+    with pytest.raises(LeakError, match="E167"):
         read_sets(sets)

@@ -52,8 +52,8 @@ def test_noise_levels_go_from_end_to_end_and_hold_the_best_own() -> None:
     ("error", "crashed"),
     [
         (RuntimeError("out of memory"), True),
-        (PipelineError("E170", "A compute process died."), True),
-        (PipelineError("E161", "The tune set has no normal image."), False),
+        (PipelineError("E194", "A compute process died."), True),
+        (PipelineError("E168", "The tune set has no normal image."), False),
     ],
 )
 def test_what_no_configuration_is_to_blame_for_is_a_crash(error: Exception, crashed: bool) -> None:
@@ -109,12 +109,12 @@ def test_what_fails_for_good_is_kept_with_its_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given_up = broken(GivenUpError(1, 2, 0.7, {1: 0.5}))
-    given = [outcome(0.9), given_up, Broken("E161 no normal image")]
+    given = [outcome(0.9), given_up, Broken("E168 no normal image")]
     first, second, third = run_with(study, tmp_path, monkeypatch, given)
     assert (first.candidate, first.state) == (PATCHCORE.name, "complete")
     assert (second.state, second.error) == ("pruned", given_up.words)
-    assert (third.state, third.error) == ("failed", "E161 no normal image")
-    assert study.errors == {third.candidate: "E161 no normal image"}
+    assert (third.state, third.error) == ("failed", "E168 no normal image")
+    assert study.errors == {third.candidate: "E168 no normal image"}
 
 
 def test_an_undefined_figure_fails_its_trial(

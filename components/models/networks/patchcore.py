@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from components.models.backbones import WeightStore
-from components.models.coreset import k_center_greedy, sparse_projection
 from components.models.detector import Batches
+from components.models.memory_bank.coreset import k_center_greedy, sparse_projection
 from components.models.networks.features import (
     Normalise,
     SeparableBlur,
@@ -109,7 +109,7 @@ class PatchcoreNetwork(nn.Module):
         """Return the Euclidean distance of each patch to its nearest in the bank: (N,).
 
         It can be exported. float32 cancels here: a patch of the bank itself comes out near zero,
-        not at it; ``components.models.neighbours`` is exact there, and takes a third longer.
+        not at it; ``memory_bank.neighbours`` is exact there, and takes a third longer.
         """
         nearest_N = None
         for bank_MD in self.model.memory_bank.split(_BANK_BLOCK):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.costs.pace import BackbonePace, hardware, hardware_digest, least_s, measure
+from components.costs.pace import BackbonePace, calibrated_on, hardware_digest, least_s, measure
 from tests.components.costs.test_forecast import PACE
 
 
@@ -14,7 +14,7 @@ def test_a_known_calibration_is_completed_and_not_measured_again() -> None:
 
 
 def test_a_machine_is_known_by_what_decides_its_speed() -> None:
-    assert "cores" in hardware()
+    assert "cores" in calibrated_on()
     assert len(hardware_digest()) == 16
 
 

@@ -128,3 +128,14 @@ def test_a_study_without_a_finished_cell_still_has_a_page(tmp_path: Path) -> Non
     made = summary(latencies=(), cells=(CellRecord(key=KEY, state="failed", error="E1"),))
     text = render_study(made, [], tmp_path).read_text(encoding="utf-8")
     assert "No cell was finished." in text
+
+
+def test_a_profile_with_fewer_test_images_never_says_the_whole_set(tmp_path: Path) -> None:
+    whole = summary()
+    sizes = {name: {"max_test_images": 12} for name in ("quick", "full")}
+    less = summary(study=study(profiles=sizes))
+    for made, said in ((whole, "the whole test set"), (less, "at most 12 images of the test set")):
+        text = write_docs(made, three(), tmp_path).read_text(encoding="utf-8")
+        assert text.count(said) == 2
+    assert "whole test set" not in text
+    assert "whole test set" not in render_study(less, three(), tmp_path).read_text(encoding="utf-8")

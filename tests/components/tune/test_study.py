@@ -107,12 +107,12 @@ def test_a_crash_is_tried_once_more_and_both_are_recorded(tmp_path: Path) -> Non
     study = tuner(tmp_path)
     first = study.next()
     assert first is not None
-    assert study.fail(first.number, "E170 the process died", crashed=True)
+    assert study.fail(first.number, "E194 the process died", crashed=True)
     assert study.finished == 0  # it is not over yet
     second = study.next()
     assert second is not None
     assert (second.number, second.params) == (1, first.params)
-    assert not study.fail(second.number, "E170 the process died", crashed=True)
+    assert not study.fail(second.number, "E194 the process died", crashed=True)
     third = study.next()
     assert third is not None
     assert third.params != first.params

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from components.errors import PipelineError
 from components.models import memory_plan
-from components.models.memory_plan import plan_coreset, plan_search
+from components.models.memory_bank.plan import plan_coreset, plan_search
 
 
 def test_a_roomy_budget_takes_the_largest_blocks_and_the_plan_says_what_it_holds() -> None:

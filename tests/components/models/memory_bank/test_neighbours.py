@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.errors import DataError, PipelineError
-from components.models.memory_plan import SearchPlan
-from components.models.neighbours import nearest, nearest_by_faiss, nearest_in_prefixes
+from components.models.memory_bank.neighbours import nearest, nearest_by_faiss, nearest_in_prefixes
+from components.models.memory_bank.plan import SearchPlan
 
 
 def brute_force(queries: np.ndarray, bank: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.errors import DataError
-from components.models.coreset import k_center_greedy, sparse_projection
-from components.models.memory_plan import CoresetPlan, plan_coreset
+from components.models.memory_bank.coreset import k_center_greedy, sparse_projection
+from components.models.memory_bank.plan import CoresetPlan, plan_coreset
 
 
 def plain_greedy(features: np.ndarray, num: int, first: int) -> list[int]:

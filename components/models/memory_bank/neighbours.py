@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from components.errors import DataError, PipelineError
-from components.models.distances import (
+from components.models.memory_bank.distances import (
     column_factor,
     error_share,
     measured_pairs,
@@ -19,8 +19,8 @@ from components.models.distances import (
     row_factor,
     squared_norms,
 )
-from components.models.memory_plan import SearchPlan, plan_search
-from components.models.threads import compute_threads
+from components.models.memory_bank.plan import SearchPlan, plan_search
+from components.models.memory_bank.threads import compute_threads
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,7 @@ Shapes: R rows, C columns, D dimensions, N pairs.
 from typing import TYPE_CHECKING
 
 from components.errors import DataError
-from components.models.memory_plan import PAIR_VALUES
+from components.models.memory_bank.plan import PAIR_VALUES
 
 if TYPE_CHECKING:
     from torch import Tensor

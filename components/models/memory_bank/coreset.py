@@ -17,16 +17,16 @@ Shapes: N features, D dimensions.
 import logging
 from typing import TYPE_CHECKING
 
-from components.models.distances import (
+from components.models.memory_bank.distances import (
     column_factor,
     error_share,
     measured_pairs,
     refuse_not_finite,
     row_factor,
 )
-from components.models.farthest import NONE, Pool
-from components.models.memory_plan import CoresetPlan, plan_coreset
-from components.models.threads import compute_threads
+from components.models.memory_bank.farthest import NONE, Pool
+from components.models.memory_bank.plan import CoresetPlan, plan_coreset
+from components.models.memory_bank.threads import compute_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
