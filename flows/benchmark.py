@@ -158,9 +158,8 @@ def _measure(
         rows = rows_of(cells.finished(todo.jobs))
         write_rows(rows, bench.run_dir / "cells.parquet")
         papers = bench.settings.params_dir / "papers"
-        compared = against_papers(
-            rows, read_papers(papers), datasets_of(papers, bench.study.stations)
-        )
+        official = bench.study.stations if bench.study.sets == "official" else ()
+        compared = against_papers(rows, read_papers(papers), datasets_of(papers, official))
         step.line = f"{len(rows)} figures · {len(compared)} beside a paper's"
     summary = StudySummary(
         run_id=bench.run_id,

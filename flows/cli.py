@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     tune = commands.add_parser("tune", help="run a station's tuning study alone; promote nothing")
     _station_options(tune)
     tune.add_argument("--trials", type=int, metavar="N", help="default: the profile's number")
+    tune.add_argument("--save", metavar="NAME", help="keep the best as params/models/NAME.yaml")
     tune.add_argument("--json", action="store_true", help="print the study's record as JSON")
     bench = commands.add_parser("bench", help="run a study: detectors × backbones × stations")
     _bench_options(bench)
@@ -228,6 +229,7 @@ def _dispatch(options: argparse.Namespace) -> int:
             options.profile,
             tuple(options.settings),
             num_trials=options.trials,
+            save=options.save,
             as_json=options.json,
         )
     from flows.launch import examine_station, launch

@@ -14,7 +14,7 @@ from components.station import Station, StationConfig
 from components.stores.raw import adopt
 from components.studies.params import StudyParams
 from components.studies.plan import StudySet
-from components.studies.protocol import hold_out, listed_splits, paper_sets
+from components.studies.protocol import hold_out, listed_splits, paper_sets, station_sets
 from components.studies.summary import StationImages
 from components.studies.variants import WindowSpec, place
 from flows.console import Step
@@ -100,8 +100,11 @@ class _Station:
         root = settings.data("prepare", station.name)
         self.prepared = self._placed(read_manifest(root / "manifest.parquet", root))
         self._folder = settings.state / "sets" / station.name / version.content_hash[:16]
+        self._folder /= study.sets
 
     def _placed(self, images: Manifest) -> Manifest:
+        if self._study.sets == "station":
+            return station_sets(images)
         return paper_sets(self._ingested, images, self._listed)
 
     def set_of(self, spec: WindowSpec | None) -> StudySet | str:

@@ -11,6 +11,7 @@ from components.errors import ParamsError, PipelineError
 from components.station import load_station
 from flows.console import StepBoard
 from flows.launch import adopt_external, shown
+from flows.model_file import ModelFile
 from flows.preflight import examine, require
 from flows.preview import announce, station_preview
 from flows.settings import Settings
@@ -28,19 +29,23 @@ def tune_station(
     overrides: tuple[str, ...],
     *,
     num_trials: int | None = None,
+    save: str | None = None,
     as_json: bool = False,
 ) -> int:
     """Run a station's study up to its number of trials and show what it says; 0 unless it fails.
 
-    A later ``defectloop run`` of the same profile takes its trials over.
+    A later ``defectloop run`` of the same profile takes its trials over. ``save`` names a file of
+    ``params/models`` that keeps the best one's params.
 
     Raises:
-        ParamsError: E346 fewer than one trial. PipelineError: E004 the station is at work already
+        ParamsError: E346 fewer than one trial; E347, E348 the name to save under is none, or taken
+            by a file that was written by hand. PipelineError: E004 the station is at work already
             (several workers may tune where DEFECTLOOP_STUDY_STORAGE is shared); E180 every trial
             failed.
     """
     if num_trials is not None and num_trials < 1:
         raise ParamsError("E346", f"--trials {num_trials} asks for nothing.", "Give 1 or more.")
+    kept = None if save is None else ModelFile.at(settings.params_dir, save)
     config = load_station(settings.params_dir, name, overrides)
     require(examine(settings, config))
     size = config.station.profiles[profile]
@@ -66,14 +71,16 @@ def tune_station(
                 config=config,
                 profile=profile,
                 size=size,
-                command=_command(name, profile, overrides, num_trials),
+                command=_command(name, profile, overrides, num_trials, save),
                 board=board,
                 tracking=tracking,
                 run_id=run_id,
                 run_dir=run_dir,
             )
         )
-    _show(settings, summary, run_dir, as_json=as_json)
+    if kept is not None:
+        kept.write(summary)
+    _show(settings, summary, run_dir, kept, as_json=as_json)
     return 0
 
 
@@ -103,7 +110,14 @@ def _alone(settings: Settings, name: str) -> AbstractContextManager[object]:
     return lock
 
 
-def _show(settings: Settings, summary: "TuneSummary", run_dir: Path, *, as_json: bool) -> None:
+def _show(
+    settings: Settings,
+    summary: "TuneSummary",
+    run_dir: Path,
+    kept: ModelFile | None,
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
         print(summary.model_dump_json(indent=1))
         return
@@ -111,12 +125,17 @@ def _show(settings: Settings, summary: "TuneSummary", run_dir: Path, *, as_json:
 
     for line in closing_lines(summary, shown(settings, run_dir / "report.html")):
         print(line)
+    if kept is not None:
+        print(f"Saved    {shown(settings, kept.path)}")
     sys.stdout.flush()
 
 
-def _command(name: str, profile: str, overrides: tuple[str, ...], num_trials: int | None) -> str:
+def _command(
+    name: str, profile: str, overrides: tuple[str, ...], num_trials: int | None, save: str | None
+) -> str:
     words = ["defectloop", "tune", name, "--profile", profile]
     words += ["--trials", str(num_trials)] if num_trials is not None else []
+    words += ["--save", save] if save is not None else []
     for override in overrides:
         words += ["--set", override]
     return shlex.join(words)

@@ -32,8 +32,8 @@ def write_docs(summary: StudySummary, rows: Sequence[Row], folder: Path) -> Path
         "",
         f"**{_plain(verdict(summary, rows))}**",
         "",
-        f"Run {summary.started:%Y-%m-%d}, profile {summary.profile}, on {summary.hardware}. The "
-        f"papers' protocol: {summary.tested_on}, nothing tuned, nothing promoted.",
+        f"Run {summary.started:%Y-%m-%d}, profile {summary.profile}, on {summary.hardware}; "
+        f"{summary.protocol_words}.",
     ]
     if summary.profile_note:
         lines += ["", f"> {_plain(summary.profile_note)}"]

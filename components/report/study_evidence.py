@@ -87,8 +87,7 @@ def images(summary: StudySummary) -> Section:
     )
     head = ("station", "train", "held out", "test normal", "test anomalous", "sets", "licence")
     words = (
-        "Detectors learn from the source's training normals and are tested on "
-        f"{summary.tested_on}. "
+        f"Detectors learn from {summary.learned_from} and are tested on {summary.tested_on}. "
         + (
             f"{held:.0%} of the training normals are held out; thresholds for a false-positive "
             "rate are set on these alone. "

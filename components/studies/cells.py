@@ -22,7 +22,7 @@ from components.records import (
     Record,
     Split,
 )
-from components.studies.params import COSTS, StudySize
+from components.studies.params import COSTS, Sets, StudySize
 from components.studies.protocol import Records, hold_out, training_images
 from components.studies.variants import CLEAN, Condition, Variant
 from components.train import TrainParams, fit, weights_sha256
@@ -59,6 +59,7 @@ class CellJob(Record):
     root: Path
     data_version: str
     held_out: float
+    sets: Sets = "official"
     size: StudySize = StudySize()
     weight_folders: tuple[Path, ...] = ()
     export: bool = False  # this cell's model will be timed
@@ -76,6 +77,7 @@ class CellJob(Record):
             weights=weights_sha256(self.params),
             seed=self.key.seed,
             held_out=self.held_out,
+            sets=self.sets,
             subset=self.size.model_dump(include=_SUBSET),
             exported=self.export,
         )

@@ -39,6 +39,9 @@ PAPERS = {
     "004": "Mekhilef et al., A Generative Encoder-Decoder Model for Quality Control (2024)",
 }
 Profile = Literal["quick", "full"]
+# Whose sets a study follows: the source's own split, as the papers do, or the station's, where the
+# report set tests what was chosen on the others.
+Sets = Literal["official", "station"]
 
 
 class Reproduces(Params):
@@ -70,6 +73,7 @@ class StudyParams(Params):
     detectors: tuple[str, ...] = Field(min_length=1)  # files of params/models
     planned: tuple[str, ...] = ()  # of the paper's table, not here yet: said, never run
     backbones: tuple[str, ...] = ()  # empty: each detector's own
+    sets: Sets = "official"
     seeds: tuple[int, ...] = (0, 1, 2)
     held_out: float = Field(default=0.1, ge=0, lt=1)  # share of the training normals: thresholds
     axes: Axes = Axes()

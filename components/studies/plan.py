@@ -139,6 +139,7 @@ def plan(
                 root=images.root,
                 data_version=images.data_version,
                 held_out=study.held_out,
+                sets=study.sets,
                 size=size,
                 weight_folders=weight_folders,
             )

@@ -1,7 +1,8 @@
-"""The papers' protocol: learn from the official training normals, test on everything else.
+"""Whose sets a study follows: the papers' (train officially, test on everything else) or ours.
 
-This is not the leak rule. Nothing is tuned here and nothing is promoted, so the whole test set
-may be read, as papers 002 and 003 read it, and their tables can stand beside ours.
+The papers' protocol is not the leak rule. Nothing is tuned here and nothing is promoted, so the
+whole test set may be read, as papers 002 and 003 read it, and their tables can stand beside ours.
+What was chosen on a station's tune set is compared on its report set instead.
 """
 
 import hashlib
@@ -53,6 +54,27 @@ def paper_sets(ingested: Manifest, images: Manifest, listed: Mapping[str, Split]
     return images.model_copy(
         update={"records": kept, "rejects": (), "notes": _notes(official, len(dropped))}
     )
+
+
+def station_sets(images: Manifest) -> Manifest:
+    """Return ``images`` with the station's fit and tune normals as TRAIN, its report set as TEST.
+
+    Real defects that the station grants to tuning belong to neither: what is compared here may
+    have been chosen on them.
+
+    Raises:
+        DataError: E242 no normal image to train on, or a report set without one of the classes.
+    """
+    granted = [r for r in images.records if r.split != Split.REPORT and r.gt_label == 1]
+    kept = tuple(
+        r.model_copy(update={"split": Split.TEST if r.split == Split.REPORT else Split.TRAIN})
+        for r in images.records
+        if r.split == Split.REPORT or r.gt_label == 0
+    )
+    _check(images.station, kept)
+    notes = ["the station's sets: fit and tune normals train, the report set tests"]
+    notes += [f"{len(granted)} real defects granted to tuning are left out"] if granted else []
+    return images.model_copy(update={"records": kept, "rejects": (), "notes": tuple(notes)})
 
 
 def _notes(official: bool, num_dropped: int) -> tuple[str, ...]:

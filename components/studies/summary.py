@@ -80,7 +80,23 @@ class StudySummary(Record):
     def tested_on(self) -> str:
         """Which test images this profile reads, in words."""
         most = self.study.profiles[self.profile].max_test_images
-        return "the whole test set" if most is None else f"at most {most} images of the test set"
+        kind = "test set" if self.study.sets == "official" else "report set"
+        return f"the whole {kind}" if most is None else f"at most {most} images of the {kind}"
+
+    @property
+    def learned_from(self) -> str:
+        """Which normals the detectors learn from, in words."""
+        if self.study.sets == "official":
+            return "the source's training normals"
+        return "the normals of the station's fit and tune sets"
+
+    @property
+    def protocol_words(self) -> str:
+        """Whose sets are followed, what is read, and that nothing is chosen here."""
+        whose = (
+            "the papers' protocol" if self.study.sets == "official" else "the station's own sets"
+        )
+        return f"{whose}: {self.tested_on}, nothing tuned, nothing promoted"
 
     @property
     def profile_note(self) -> str:

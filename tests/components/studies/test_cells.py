@@ -146,6 +146,11 @@ def test_every_record_of_a_cell_says_that_it_follows_the_papers_protocol(
     assert {e.split for e in outcome.evaluations.values()} == {Split.TEST}
 
 
+def test_the_same_images_by_other_sets_are_another_cell(job: CellJob) -> None:
+    station = job.model_copy(update={"sets": "station"})
+    assert station.fingerprint != job.fingerprint
+
+
 def test_the_gate_refuses_the_figures_of_a_study(outcome: CellOutcome) -> None:
     with pytest.raises(LeakError, match=r"E247 .*protocol paper"):
         gates(facts(evaluation=outcome.evaluations["clean"]))

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from components.data.formats import Entry
 from components.errors import DataError
 from components.records import ImageRecord, Manifest, Split
-from components.studies.protocol import hold_out, listed_splits, paper_sets, training_images
+from components.studies.protocol import (
+    hold_out,
+    listed_splits,
+    paper_sets,
+    station_sets,
+    training_images,
+)
 
 
 def record(name: str, label: int, split: Split = Split.FIT, group: str = "") -> ImageRecord:
@@ -46,6 +52,22 @@ def test_without_an_official_split_fit_and_tune_normals_train_and_no_image_does_
     assert [r.image_path for r in found.of(Split.TRAIN)] == ["a.png", "b.png"]
     assert [r.image_path for r in found.of(Split.TEST)] == ["c.png", "d.png", "e.png"]
     assert "no official split" in found.notes[0]
+
+
+def test_by_the_stations_sets_the_report_set_tests_and_granted_defects_do_nothing() -> None:
+    prepared = manifest(
+        record("a", 0, Split.FIT), record("b", 0, Split.TUNE), record("c", 0, Split.REPORT),
+        record("d", 1, Split.TUNE), record("e", 1, Split.REPORT),
+    )  # fmt: skip
+    found = station_sets(prepared)
+    assert sides(found) == {"a.png": "train", "b.png": "train", "c.png": "test", "e.png": "test"}
+    assert found.notes[1] == "1 real defects granted to tuning are left out"
+
+
+def test_a_report_set_of_one_class_is_refused() -> None:
+    prepared = manifest(record("a", 0), record("d", 1, Split.TUNE), record("e", 1, Split.REPORT))
+    with pytest.raises(DataError, match=r"E242 .*no normal image in the test set"):
+        station_sets(prepared)
 
 
 def test_an_image_with_a_copy_in_the_test_set_is_tested_on_and_never_learned_from() -> None:
