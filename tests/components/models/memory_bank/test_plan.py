@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import PipelineError
-from components.models import memory_plan
+from components.models.memory_bank import plan as planning
 from components.models.memory_bank.plan import plan_coreset, plan_search
 
 
@@ -57,8 +57,8 @@ def test_a_search_is_planned_alike() -> None:
 def test_without_a_budget_what_the_machine_has_left_is_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(memory_plan, "available_bytes", lambda: 30_000_000)
+    monkeypatch.setattr(planning, "available_bytes", lambda: 30_000_000)
     assert plan_coreset(1000, 152, 10).pool == 128
-    monkeypatch.setattr(memory_plan, "available_bytes", lambda: 0)
+    monkeypatch.setattr(planning, "available_bytes", lambda: 0)
     with pytest.raises(PipelineError, match="E300"):
         plan_coreset(1000, 152, 10)
