@@ -22,11 +22,11 @@ import torch
 
 from components.data.images import read_image, to_model_input
 from components.memory import forget_peak, peak_bytes
-from components.models import Patchcore
 from components.models.backbones import WeightStore
 from components.models.memory_bank.coreset import k_center_greedy
 from components.models.memory_bank.neighbours import nearest
 from components.models.memory_bank.plan import plan_coreset
+from components.models.patchcore import Patchcore
 from components.train import ONE_PASS_BATCH
 
 SIZE_PX = 256

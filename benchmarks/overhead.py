@@ -24,7 +24,7 @@ from pathlib import Path
 from components.data.formats.folder import Folder
 from components.data.images import ImageLimits
 from components.data.ingest import ingest
-from components.models import Padim
+from components.models.padim import Padim
 from components.models.backbones import WeightStore
 from components.predict import TorchModel, predict
 from components.train import TrainParams, fit

@@ -35,12 +35,13 @@ import torch
 from torch import Tensor
 
 from components.data.images import read_image, to_model_input
-from components.models import Padim, Patchcore
 from components.models.backbones import BACKBONES, WeightStore
 from components.models.backbones.loading import fill
 from components.models.feature_store import FeatureStore, use_feature_store
 from components.models.memory_bank.coreset import k_center_greedy
 from components.models.networks.features import Normalise
+from components.models.padim import Padim
+from components.models.patchcore import Patchcore
 from components.train import ONE_PASS_BATCH, add_noise
 
 SIZE_PX, N_FEATURES = 256, 60

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from components.agreement import SyntheticDemand
 from components.data.sections import WRITTEN_OUT, DataSections
 from components.errors import ParamsError
+from components.model_names import load_models
 from components.params import Params, digest_of, override, read_yaml, validate
 from components.select import SelectionParams
 from components.synthesize.section import SynthesizeParams
@@ -77,7 +78,7 @@ class Station(DataSections):
     objective: tuple[Literal["image_auroc", "image_ap", "aupro", "pixel_auroc"], ...] = (
         "image_auroc",
     )
-    models: tuple[str, ...] = Field(min_length=1)  # files of params/models; the first is default
+    models: tuple[str, ...] = Field(min_length=1)  # files of params/models, or kinds; default first
     search: SearchSpace
     calibrate: CalibrateParams = CalibrateParams()
     evaluate: EvaluateParams = EvaluateParams()
@@ -117,7 +118,7 @@ def load_station(params_dir: Path, name: str, settings: tuple[str, ...] = ()) ->
     """Read a station with what it names and apply ``a.b=c`` settings.
 
     Raises:
-        ParamsError: unknown station, key or value; a setting of a section that DVC versions.
+        ParamsError: unknown station, model, key or value; a setting of a section that DVC versions.
     """
     path = params_dir / "stations" / f"{name}.yaml"
     values = read_yaml(path)
@@ -139,7 +140,7 @@ def load_station(params_dir: Path, name: str, settings: tuple[str, ...] = ()) ->
         )
     return StationConfig(
         station=stationed,
-        models={m: _named(params_dir, "models", m, TrainParams) for m in stationed.models},
+        models=load_models(params_dir, stationed.models),
         selection=_named(params_dir, "selection", stationed.selection, SelectionParams),
         expectations=read_yaml(params_dir / "expectations" / f"{stationed.expectations}.yaml"),
     )

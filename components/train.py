@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from components.models.detector import Batches, Network
 
-BATCH = 8  # for gradients
 ONE_PASS_BATCH = 4  # larger ones are slower on a CPU: their activations leave the cache
+_BATCH = 8
 _CACHE_BYTES = 1 << 30
 _SHORT = {
     "coreset_ratio": "c",
@@ -54,7 +54,8 @@ class TrainParams(Params):
     ``input_noise`` is the largest standard deviation of Gaussian noise on inputs in 0..1; each
     image draws its own level uniformly below it. Detectors of ``facts.own_noise`` get clean inputs
     and this level, and say what they do with it. ``augment_copies`` adds that many augmented
-    passes for detectors that read their images once; others draw anew each epoch.
+    passes for detectors that read their images once; others draw anew each epoch. ``batch_size``
+    is that of a gradient step; detectors that read their images once do not depend on it.
     """
 
     detector: Detector
@@ -62,6 +63,7 @@ class TrainParams(Params):
     input_noise: float = Field(default=0.0, ge=0, le=0.5)
     augment: tuple[Augmentation, ...] = ()
     augment_copies: int = Field(default=0, ge=0)
+    batch_size: int = Field(default=_BATCH, ge=1, le=256)
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> Self:
@@ -89,6 +91,7 @@ class TrainParams(Params):
             if (value := getattr(detector, field, None)) is not None
         ]
         parts += _unusual(detector)
+        parts += [f"batch {self.batch_size}"] if self.batch_size != _BATCH else []
         if self.augment:
             kinds = "+".join(augmentation.kind for augmentation in self.augment)
             parts.append(f"{kinds}×{self.augment_copies}{_strength(self.augment)}")
@@ -242,9 +245,9 @@ class _TrainingImages:
     def _pass(self, number: int, order: Sequence[int], *, augmented: bool) -> "Iterator[Tensor]":
         import torch
 
-        size = ONE_PASS_BATCH if self.one_pass else BATCH
-        for start in range(0, len(order), size):
-            inputs = [self._input(i, number, augmented) for i in order[start : start + size]]
+        size = ONE_PASS_BATCH if self.one_pass else self.params.batch_size
+        for start, end in _bounds(len(order), size, is_step=not self.one_pass):
+            inputs = [self._input(i, number, augmented) for i in order[start:end]]
             batch = torch.from_numpy(np.stack(inputs))
             yield batch.contiguous(memory_format=torch.channels_last)
 
@@ -266,6 +269,18 @@ class _TrainingImages:
         for augmentation in self.params.augment:
             image, _ = augmentation.apply(image, None, rng)
         return image
+
+
+def _bounds(num: int, size: int, *, is_step: bool) -> "Iterator[tuple[int, int]]":
+    """Yield where batches begin and end. No gradient step is left with a single image over.
+
+    A batch norm over 1×1 maps has no variance to learn from in a batch of one.
+    """
+    starts = list(range(0, num, size))
+    if is_step and size > 1 and len(starts) > 1 and num - starts[-1] == 1:
+        starts.pop()
+    if num:
+        yield from zip(starts, [*starts[1:], num], strict=True)
 
 
 def add_noise(

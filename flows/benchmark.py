@@ -15,6 +15,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from components.errors import PipelineError
 from components.identity import environment_versions, file_sha256
 from components.machine import hardware
+from components.model_names import is_model
 from components.models.backbones import WeightStore
 from components.report.study import render_study
 from components.station import StationConfig
@@ -204,12 +205,12 @@ def _preview(bench: Bench, todo: Plan, missing: tuple[CellJob, ...], cells: Cell
 
 
 def _planned(bench: Bench) -> tuple[Skipped, ...]:
-    models = bench.settings.params_dir / "models"
+    params_dir = bench.settings.params_dir
     return tuple(
         Skipped(
             what=name,
             reason="a detector by now: move it from planned to detectors"
-            if (models / f"{name}.yaml").is_file()
+            if is_model(params_dir, name)
             else "in the paper's table; not a detector here yet",
         )
         for name in bench.study.planned

@@ -27,7 +27,7 @@ class Leaderboard:
         self._trials = tuple(trials)
         best = best_of(trials)
         if self._say is not None and best is not None and best.candidate != self._best:
-            count = f"{len(self._trials)}/{self._budget}"
+            count = f"{len(self._asked())}/{self._budget}"
             self._say(f"      best of {count}: {best.candidate}  {_figures(best)}")
         self._best = best.candidate if best else None
 
@@ -42,13 +42,17 @@ class Leaderboard:
 
     def caption(self) -> str:
         """Return how many trials there are, by state."""
-        states = [t.state for t in self._trials]
+        states = [t.state for t in self._asked()]
         words = [f"{len(states)} of {self._budget} trials"]
         for state, said in (("pruned", "given up early"), ("failed", "failed")):
             words += [f"{states.count(state)} {said}"] if state in states else []
         retried = sum(t.retried for t in self._trials)
         words += [f"{retried} crashed and tried again"] if retried else []
         return " · ".join(words)
+
+    def _asked(self) -> list[TrialRecord]:
+        """Return the trials that count: not repeats of earlier ones, nor crashes tried again."""
+        return [t for t in self._trials if t.state != "duplicate" and not t.retried]
 
     def __rich__(self) -> Table:
         table = Table(box=None, pad_edge=False, caption=self.caption(), caption_justify="left")

@@ -1,13 +1,13 @@
 """``defectloop models``: every detector with the backbones it can use, and what is here.
 
-Read off the union of detectors and the registry of backbones; nothing is written down twice, and
+Read off the detectors' classes and the registry of backbones; nothing is written down twice, and
 torch is not needed to know it.
 """
 
 import json
-from typing import Any, get_args
+from typing import Any
 
-from components.models import Detector
+from components.models import KINDS
 from components.models.backbones import BACKBONES, WeightStore
 from components.models.backbones.store import how_to_get
 from components.models.detector import DetectorFacts, DetectorParams
@@ -15,13 +15,11 @@ from flows.aligned import table
 from flows.settings import Settings
 from flows.weights import BY_HAND, hint
 
-KINDS: tuple[type[DetectorParams], ...] = get_args(get_args(Detector)[0])
-
 
 def show_models(settings: Settings, *, as_json: bool) -> int:
     """Print the table of detectors and backbones, or the same as one JSON document."""
     backbones = {name: _backbone(settings, name) for name in BACKBONES}
-    detectors = [_detector(kind) for kind in KINDS]
+    detectors = [_detector(name, kind) for name, kind in KINDS.items()]
     if as_json:
         print(json.dumps({"detectors": detectors, "backbones": list(backbones.values())}))
         return 0
@@ -31,10 +29,10 @@ def show_models(settings: Settings, *, as_json: bool) -> int:
     return 0
 
 
-def _detector(kind: type[DetectorParams]) -> dict[str, Any]:
+def _detector(name: str, kind: type[DetectorParams]) -> dict[str, Any]:
     facts = kind.facts
     return {
-        "kind": kind.model_fields["kind"].default,
+        "kind": name,
         "summary": facts.summary,
         "paper": facts.paper,
         "training": facts.training,
@@ -74,23 +72,24 @@ def _backbone(settings: Settings, name: str) -> dict[str, Any]:
 
 def _detector_lines(here: set[str]) -> list[str]:
     head = ("DETECTOR", "TRAINING", "FIT", "GPU", "EXPORT", "WHAT IT IS")
+    kinds = {name: kind.facts for name, kind in KINDS.items()}
     rows = [
         (
-            str(kind.model_fields["kind"].default),
-            kind.facts.training,
-            kind.facts.fit_time,
-            f"{kind.facts.gpu_gb} GB" if kind.facts.gpu_gb else "no need",
-            "yes" if kind.facts.exportable else "no",
-            kind.facts.summary,
+            name,
+            facts.training,
+            facts.fit_time,
+            f"{facts.gpu_gb} GB" if facts.gpu_gb else "no need",
+            "yes" if facts.exportable else "no",
+            facts.summary,
         )
-        for kind in KINDS
+        for name, facts in kinds.items()
     ]
     lines = table([head, *rows])
-    named = table([(row[0], _accepted(k.facts, here)) for k, row in zip(KINDS, rows, strict=True)])
+    named = table([(name, _accepted(facts, here)) for name, facts in kinds.items()])
     reasons = [
-        f"{row[0]} has no export: {kind.facts.not_exportable}"
-        for kind, row in zip(KINDS, rows, strict=True)
-        if not kind.facts.exportable
+        f"{name} has no export: {facts.not_exportable}"
+        for name, facts in kinds.items()
+        if not facts.exportable
     ]
     return [*lines, *reasons, "", "BACKBONES OF EACH (✓ weights are here)", *named]
 

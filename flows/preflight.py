@@ -52,8 +52,9 @@ def costs(settings: Settings, config: StationConfig, profile: str) -> tuple[Find
         return Finding("memory", "too little", False, error=error), _UNKNOWN_TIME
     if found is None:
         return (_UNKNOWN_TIME,)
-    time, memory = words(found)
-    return Finding("memory", memory, True), Finding("time", time, True)
+    time, memory, *more = words(found)
+    coresets = tuple(Finding("coreset", line, True) for line in more)
+    return Finding("memory", memory, True), *coresets, Finding("time", time, True)
 
 
 def require(findings: tuple[Finding, ...]) -> None:

@@ -10,18 +10,21 @@ from pathlib import Path
 from components.costs.forecast import timed_alone
 from components.costs.pace import Pace, hardware_digest
 from components.costs.preview import Counts, Preview, candidates, fitting, preview, words
+from components.costs.stages import Bytes, stage_seconds
 from components.data.manifest import read_manifest
+from components.errors import StoreError
 from components.memory import available_bytes
 from components.records import Split
-from components.station import StationConfig, StudySize
+from components.station import Station, StationConfig, StudySize
+from components.stores.versions import ORDER, locked_files, stale_stages
 from flows.console import StepBoard
 from flows.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 _CALIBRATION_S = 180  # a machine that cannot do it in this time gets no preview
-_GUESS = Counts(
-    num_fit=600, num_tune=200, num_synthetic=100, num_report=200, megapixels=0.1, guessed=True
-)
+_GUESSED_IMAGES = 1000
+_GUESSED_MEGAPIXELS = 0.1
+_NORMAL = 0.65  # of the images of a station that nothing is known of
 
 # A process of its own: the libraries stay out of the one that may find nothing to do.
 _PROGRAM = """
@@ -47,16 +50,31 @@ def station_preview(
     pace = calibration(settings, sorted({part for n in names for part in timed_alone(n)}))
     if pace is None:
         return None
+    counts = count_images(settings, config.station)
     found = preview(
         config,
         size,
-        count_images(settings, config.station.name),
+        counts,
         pace,
         workers=settings.workers,
         remembers=settings.features_bytes > 0,
     )
-    found = replace(found, steps={name: found.steps[name] for name in steps})
-    return fitting(found, available_bytes())
+    found = fitting(found, available_bytes())
+    made = Bytes(
+        num_images=counts.num_images,
+        num_synthetic=counts.num_synthetic,
+        megapixels=counts.megapixels,
+    )
+    stages = stage_seconds(made, _stale(settings, config.station.name), pace)
+    return replace(found, steps=stages | {name: found.steps[name] for name in steps})
+
+
+def _stale(settings: Settings, station: str) -> tuple[str, ...]:
+    """Return the stages that will run; all without a repository, of which others complain."""
+    try:
+        return stale_stages(settings.root, station, "synthesize")
+    except StoreError:
+        return ORDER
 
 
 def announce(settings: Settings, found: Preview | None, board: StepBoard) -> Settings:
@@ -100,12 +118,16 @@ def _read(path: Path) -> Pace | None:
         return None
 
 
-def count_images(settings: Settings, station: str) -> Counts:
-    """Count the images of the last preparation, or guess before there was one."""
-    prepared, drawn = settings.data("prepare", station), settings.data("synthesize", station)
+def count_images(settings: Settings, station: Station) -> Counts:
+    """Count the images of the last preparation, or guess before there was one.
+
+    A guess goes by the number of prepared files in ``dvc.lock``, if a clone brought one.
+    """
+    prepared = settings.data("prepare", station.name)
+    drawn = settings.data("synthesize", station.name)
     path = prepared / "manifest.parquet"
     if not path.is_file():
-        return _GUESS
+        return _guess(station, locked_files(settings.root, station.name) or _GUESSED_IMAGES)
     manifest = read_manifest(path, prepared)
     areas = [record.height_px * record.width_px for record in manifest.records]
     path = drawn / "manifest.parquet"
@@ -114,6 +136,22 @@ def count_images(settings: Settings, station: str) -> Counts:
         num_tune=len(manifest.of(Split.TUNE)),
         num_synthetic=len(read_manifest(path, drawn).records) if path.is_file() else 0,
         num_report=len(manifest.of(Split.REPORT)),
+        num_images=len(manifest.records),
         megapixels=sum(areas) / max(1, len(areas)) / 1e6,
         guessed=False,
+    )
+
+
+def _guess(station: Station, num_images: int) -> Counts:
+    split, drawn = station.split, station.synthesize
+    normal, defective = _NORMAL * num_images, (1 - _NORMAL) * num_images
+    granted = split.real_defect_share * defective
+    return Counts(
+        num_fit=round(split.fit * normal),
+        num_tune=round(split.tune * normal + granted),
+        num_synthetic=drawn.num_per_kind * len(drawn.kinds),
+        num_report=round(split.report * normal + defective - granted),
+        num_images=num_images,
+        megapixels=_GUESSED_MEGAPIXELS,
+        guessed=True,
     )

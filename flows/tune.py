@@ -92,12 +92,12 @@ def _alone(settings: Settings, name: str) -> AbstractContextManager[object]:
     """
     from filelock import FileLock, Timeout
 
+    path = settings.state / "locks" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)  # Prefect wants a home in there when imported
     from flows.tuning import is_alone
 
     if not is_alone(settings):
         return nullcontext()
-    path = settings.state / "locks" / f"{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=0)
     try:
         lock.acquire()

@@ -1,7 +1,9 @@
 """The tuning step: open the station's study, ask, measure, tell, and read what it learned."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from components.errors import PipelineError
 from components.identity import fingerprint
@@ -22,6 +24,12 @@ from flows.study import Broken, Study, measure
 # Suggestions are asked for in batches of this size whatever the number of workers, so that the
 # study takes the same course on a laptop and on a cluster.
 BATCH = 4
+
+_SAID: dict[Literal["duplicate", "pruned", "failed"], str] = {
+    "duplicate": "repeated (not measured again)",
+    "pruned": "given up early",
+    "failed": "failed (reason in report)",
+}
 
 Seen = Callable[[Sequence[TrialRecord]], None]  # somebody who watches the trials come in
 
@@ -94,11 +102,11 @@ def tune(
 
 
 def _line(records: Sequence[TrialRecord]) -> str:
-    failed = sum(record.state == "failed" for record in records)
-    given_up = sum(record.state == "pruned" for record in records)
-    words = [f"{len(records) - failed}/{len(records)} trials"]
-    words += [f"{given_up} given up early"] if given_up else []
-    words += [f"{failed} failed (reason in report)"] if failed else []
+    states = Counter(record.state for record in records if not record.retried)
+    asked = states.total() - states["duplicate"]
+    words = [f"{asked - states['failed']}/{asked} trials"]
+    for state, said in _SAID.items():
+        words += [f"{states[state]} {said}"] if states[state] else []
     return " · ".join(words)
 
 

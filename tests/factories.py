@@ -121,3 +121,7 @@ def tiny_study(root: Path, name: str) -> None:
         },
         profiles={"quick": size, "full": size},
     )
+
+
+if __name__ == "__main__":  # python -m tests.factories FOLDER: parts to try a station on
+    part_folder(Path(sys.argv[1]))

@@ -7,9 +7,9 @@ pass is taken to be as much again twice over. Peaks are of one process.
 
 from dataclasses import dataclass
 
-from components.costs.pace import BackbonePace, Pace
+from components.costs.pace import TIMED_BATCH, BackbonePace, Pace
 from components.models.backbones import BACKBONES
-from components.models.memory_bank.plan import plan_coreset
+from components.models.memory_bank.plan import CoresetPlan, plan_coreset
 from components.records import Record
 from components.train import TrainParams
 
@@ -56,7 +56,8 @@ def fit_cost(params: TrainParams, images: Images, pace: Pace) -> Cost:
     scored_mp = images.num_scored * images.megapixels
     maps_s = images.num_scored * size**2 / 1e6 * pace.map_s
     ranked_s = _RANKINGS * scored_mp * pace.rank_s
-    activations = backbone.bytes_at(size) * (1 if one_pass else 2 * _STEP)
+    batch = 1.0 if one_pass else _STEP * params.batch_size / TIMED_BATCH
+    activations = backbone.bytes_at(size) * batch
     maps_bytes = _PIXEL_BYTES * 1e6 * scored_mp
     return Cost(
         backbone_fit_s=passes * backbone.seconds_at(size),
@@ -74,11 +75,21 @@ def _memory_bank(params: TrainParams, images: Images, pace: Pace) -> tuple[float
     patches, dims = _patches(params), _dims(params)
     num = images.num_fit * (1 + params.augment_copies) * patches
     picks = max(1, int(num * ratio))
-    # The bound here is on memory that is asked for, not on what this machine has.
-    plan = plan_coreset(num, dims, picks, budget_bytes=1 << 60)
+    plan = coreset_plan(params, images)
+    assert plan is not None
     greedy_s = num * picks * dims / pace.greedy_rate
     search_s = 2.0 * images.num_scored * patches * picks * dims / pace.product_rate
     return greedy_s + search_s, plan.total_bytes
+
+
+def coreset_plan(params: TrainParams, images: Images) -> CoresetPlan | None:
+    """Return how a candidate's coreset will lie in memory; None for one without a coreset."""
+    ratio = getattr(params.detector, "coreset_ratio", None)
+    if ratio is None:
+        return None
+    num = images.num_fit * (1 + params.augment_copies) * _patches(params)
+    # The bound here is on memory that is asked for, not on what this machine has.
+    return plan_coreset(num, _dims(params), max(1, int(num * ratio)), budget_bytes=1 << 60)
 
 
 def _gaussians(params: TrainParams, images: Images, pace: Pace) -> tuple[float, float] | None:

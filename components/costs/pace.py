@@ -20,7 +20,7 @@ from components.params import digest_of
 from components.records import Record
 
 SIZE_PX = 256  # of the images that backbones are timed on, where they take any
-_BATCH = 4
+TIMED_BATCH = 4
 _GREEDY = (40_000, 128, 400)  # features, dimensions, picks
 
 
@@ -110,15 +110,15 @@ def measured_backbone(name: str) -> BackbonePace:
     network.eval().requires_grad_(False)
     network.fold()
     network = network.to(memory_format=torch.channels_last)
-    images = torch.rand(_BATCH, 3, side, side).contiguous(memory_format=torch.channels_last)
+    images = torch.rand(TIMED_BATCH, 3, side, side).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         network(images[:1])
         before = _resident_bytes()
         forget_peak()
         seconds = least_s(lambda: network(images))
     # Where the heap had room already the process did not grow: then what two early maps take.
-    held = max(peak_bytes() - before, 2 * 4 * 32 * _BATCH * (side // 2) ** 2)
-    return BackbonePace(image_size_px=side, seconds=seconds / _BATCH, bytes=held)
+    held = max(peak_bytes() - before, 2 * 4 * 32 * TIMED_BATCH * (side // 2) ** 2)
+    return BackbonePace(image_size_px=side, seconds=seconds / TIMED_BATCH, bytes=held)
 
 
 def least_s(work: Callable[[], object], times: int = 2) -> float:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from components.costs.forecast import Cost, Images, fit_cost
+from components.costs.forecast import Cost, Images, coreset_plan, fit_cost
 from components.costs.pace import Pace
 from components.errors import PipelineError
 from components.records import Record
@@ -24,6 +24,7 @@ class Counts(Record):
     num_tune: int
     num_synthetic: int
     num_report: int
+    num_images: int  # all of them, with those that no set takes
     megapixels: float
     guessed: bool  # nothing was prepared yet
 
@@ -38,6 +39,7 @@ class Preview:
     asked_workers: int
     costliest: str  # the candidate with the highest peak
     guessed: bool
+    coreset: str = ""  # how that candidate's coreset fits into the memory, where it has one
 
     @property
     def seconds(self) -> float:
@@ -92,7 +94,16 @@ def preview(
     steps["evaluate"] += stressed * (image_s + _CORRUPTED * read_s)
     peaks = [max(a.peak_bytes, b.peak_bytes) for a, b in zip(costs, refits, strict=True)]
     highest = max(range(len(peaks)), key=peaks.__getitem__)
-    return Preview(steps, peaks[highest], workers, workers, tried[highest].name, counts.guessed)
+    plan = coreset_plan(tried[highest], refit)
+    return Preview(
+        steps=steps,
+        process_bytes=peaks[highest],
+        workers=workers,
+        asked_workers=workers,
+        costliest=tried[highest].name,
+        guessed=counts.guessed,
+        coreset=str(plan) if plan is not None else "",
+    )
 
 
 def candidates(config: StationConfig, size: StudySize) -> tuple[TrainParams, ...]:
@@ -139,16 +150,17 @@ def fitting(found: Preview, available_bytes: int) -> Preview:
     return replace(found, workers=workers, steps=steps)
 
 
-def words(found: Preview) -> tuple[str, str]:
-    """Return the time and the memory of a preview as people read them."""
-    by_step = ", ".join(f"{name} {_minutes(seconds)}" for name, seconds in found.steps.items())
+def words(found: Preview) -> tuple[str, ...]:
+    """Return the time, the memory and the largest coreset of a preview as people read them."""
+    taken = {name: seconds for name, seconds in found.steps.items() if seconds > 0}
+    by_step = ", ".join(f"{name} {_minutes(seconds)}" for name, seconds in taken.items())
     guess = "; images not counted yet" if found.guessed else ""
     time = f"about {_minutes(found.seconds)} here ({by_step}{guess})"
     processes = "1 process" if found.workers == 1 else f"{found.workers} processes"
     memory = f"about {_gb(found.peak_bytes)}: {processes} of up to {_gb(found.process_bytes)}"
     if found.workers < found.asked_workers:
         memory += f" instead of {found.asked_workers}, which do not fit"
-    return time, memory
+    return time, memory, *([f"largest {found.coreset}"] if found.coreset else [])
 
 
 def _severities(config: StationConfig) -> list[float]:

@@ -1,48 +1,19 @@
-"""The detectors: one file each; this union is the only list of them."""
+"""The detectors: each module beside this one that defines one. Nothing lists them.
 
-from typing import Annotated
+``KINDS`` has their classes by kind, in alphabetical order. ``Detector`` is the type of a field that
+holds any of them: told apart by ``kind`` when it is read, and to a type checker what all have.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Field
 
-from components.models.cfa import Cfa
-from components.models.cflow import Cflow
-from components.models.csflow import Csflow
-from components.models.cutpaste import CutPaste
-from components.models.dfkde import Dfkde
-from components.models.dfm import Dfm
-from components.models.draem import Draem
-from components.models.dsr import Dsr
-from components.models.efficient_ad import EfficientAd
-from components.models.fastflow import Fastflow
-from components.models.ganomaly import Ganomaly
-from components.models.generative import Generative
-from components.models.mmr import Mmr
-from components.models.padim import Padim
-from components.models.patchcore import Patchcore
-from components.models.reverse_distillation import ReverseDistillation
-from components.models.simplenet import SimpleNet
-from components.models.stfpm import Stfpm
-from components.models.uflow import Uflow
+from components.models.detector import DetectorParams
+from components.models.discovery import detectors_in
 
-Detector = Annotated[
-    Patchcore
-    | Padim
-    | Stfpm
-    | Generative
-    | EfficientAd
-    | ReverseDistillation
-    | Cflow
-    | Csflow
-    | Fastflow
-    | SimpleNet
-    | Mmr
-    | CutPaste
-    | Dfm
-    | Dfkde
-    | Cfa
-    | Uflow
-    | Draem
-    | Dsr
-    | Ganomaly,
-    Field(discriminator="kind"),
-]
+KINDS = detectors_in(__name__, __path__)
+
+if TYPE_CHECKING:
+    Detector = DetectorParams
+else:
+    Detector = Annotated[Union[tuple(KINDS.values())], Field(discriminator="kind")]  # noqa: UP007

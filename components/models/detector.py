@@ -1,11 +1,12 @@
 """What a detector is: its params, its facts, and what its network must offer.
 
 A detector is one light file ``components/models/<kind>.py`` with a subclass of
-:class:`DetectorParams`, and its torch side in ``components/models/networks/<kind>.py``. The
-union in ``components/models/__init__.py`` is the only list of them; ``defectloop models``, the
-contract tests and the search read everything else from the class itself:
+:class:`DetectorParams`, and its torch side in ``components/models/networks/<kind>.py`` or, where
+it is small, inside ``build``. Nothing lists them: the file is found by being there
+(``components/models/discovery.py``), and ``defectloop models``, the contract tests and the search
+read everything else from the class itself. ``docs/add-a-detector.md`` walks through one.
 
-- ``kind: Literal["name"] = "name"``: its name in YAML.
+- ``kind: Literal["name"] = "name"``: its name in YAML, and that of its file.
 - ``facts: ClassVar[DetectorFacts]``: what it is and what it needs. A class without them cannot
   be made. The first of ``facts.backbones`` that packages provide is a good default for the field
   ``backbone``; the field must name one of them, and any other is an error that lists them.
@@ -37,6 +38,9 @@ from components.params import Params
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
+
+    from components.models.backbones import WeightStore
 
 
 class Batches(Protocol):
@@ -92,6 +96,7 @@ class DetectorParams(Params):
 
     facts: ClassVar[DetectorFacts]
 
+    kind: str
     backbone: BackboneName = "lite0"
     layers: tuple[str, ...] = Field(default=None, validate_default=True)  # None: by the backbone
     weights: WeightsKind = "pretrained"  # "random" is the floor beside every table
@@ -124,6 +129,10 @@ class DetectorParams(Params):
     def _known_and_ordered(cls, layers: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         backbone = info.data.get("backbone")
         return layers if backbone is None else checked_layers(backbone, layers)
+
+    def build(self, store: "WeightStore | None", image_size_px: int, seed: int) -> "Network":
+        """Return an unfitted network of square images; None: a saved state will fill it."""
+        raise NotImplementedError(f"{type(self).__name__} builds no network")
 
 
 def checked_layers(backbone: str, layers: tuple[str, ...]) -> tuple[str, ...]:
@@ -160,3 +169,5 @@ class Network(Protocol):
     def state_dict(self) -> "dict[str, Tensor]": ...
 
     def load_state_dict(self, state_dict: "dict[str, Tensor]", strict: bool) -> object: ...
+
+    def modules(self) -> "Iterator[Module]": ...

@@ -4,18 +4,15 @@ The folder is complete: loading reads neither the weight store nor the net, and 
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
-
-from pydantic import TypeAdapter
+from typing import TYPE_CHECKING, Any
 
 from components.errors import SealError
 from components.identity import code_digest
-from components.models import Detector
 from components.models.backbones.registry import weights_digest
 from components.records import Record
 
 if TYPE_CHECKING:
-    from components.models.detector import Network
+    from components.models.detector import DetectorParams, Network
 
 STATE_FILE = "model.safetensors"
 DESCRIPTION_FILE = "detector.json"
@@ -36,9 +33,8 @@ class SavedDetector(Record):
     @property
     def localises(self) -> bool:
         """Whether the maps of this detector say where; True of one that is no longer known."""
-        kind = self.params.get("detector", {}).get("kind")
-        known = {d.model_fields["kind"].default: d.facts for d in get_args(get_args(Detector)[0])}
-        return kind not in known or known[kind].localises
+        detector = _detector(self)
+        return detector is None or detector.facts.localises
 
 
 def save_network(network: "Network", saved: SavedDetector, folder: Path) -> None:
@@ -56,20 +52,31 @@ def load_network(folder: Path) -> "tuple[Network, SavedDetector]":
     """Rebuild a fitted network from its folder alone.
 
     Raises:
-        SealError: E153, the folder does not hold a fitted detector.
+        SealError: E153, the folder does not hold a fitted detector, or one of a kind that is gone.
     """
     from safetensors.torch import load_file
-
-    from components.models.networks.remembering import forget
 
     missing = [f for f in (DESCRIPTION_FILE, STATE_FILE) if not (folder / f).is_file()]
     if missing:
         raise SealError("E153", f"{folder} has no {' and no '.join(missing)}.", "Fit it again.")
     saved = SavedDetector.load(folder / DESCRIPTION_FILE)
-    detector: Detector = TypeAdapter(Detector).validate_python(saved.params["detector"])
+    kind = _detector(saved)
+    if kind is None:
+        name = saved.params.get("detector", {}).get("kind")
+        raise SealError("E153", f"{folder} holds a {name}, no detector here.", "Bring its file.")
+    detector = kind.model_validate(saved.params["detector"])
     network = detector.build(None, saved.image_size_px, saved.seed)
     network.load_state_dict(load_file(folder / STATE_FILE), strict=True)
     digest = weights_digest(detector.backbone, detector.weights)
     if (saved.code, saved.weights_sha256) != (code_digest(), digest):
+        from components.models.networks.remembering import forget
+
         forget(network)
     return network, saved
+
+
+def _detector(saved: SavedDetector) -> "type[DetectorParams] | None":
+    """Return the class of a saved detector, or None where its kind is not known (any more)."""
+    from components.models import KINDS  # this module is among those that they are looked for in
+
+    return KINDS.get(saved.params.get("detector", {}).get("kind", ""))

@@ -61,7 +61,8 @@ class Grid:
             ValidationError: there is none: a detector or a size refuses the rest.
         """
         model = self.models[values["detector"]]
-        changes = {"backbone": values["backbone"], "layers": tuple(values["layers"].split("+"))}
+        layers = tuple(filter(None, values["layers"].split("+")))  # none of a detector without any
+        changes = {"backbone": values["backbone"], "layers": layers}
         if "coreset_ratio" in values:
             changes["coreset_ratio"] = values["coreset_ratio"]
         return model.replaced(

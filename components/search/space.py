@@ -1,21 +1,18 @@
 """What a station declares under ``search``."""
 
 from itertools import product
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from components.augment import CORRUPTIONS, Augmentation
-from components.models import Detector
+from components.models import KINDS
 from components.models.backbones import BackboneName
-from components.models.detector import DetectorParams, checked_layers
+from components.models.detector import checked_layers
 from components.params import Params
 from components.search.knobs import Knob, Range, misfits
 
 NOISE_STEP = 0.005  # a finer difference of the noise level is within the noise of its effect
-KINDS: dict[str, type[DetectorParams]] = {
-    kind.model_fields["kind"].default: kind for kind in get_args(get_args(Detector)[0])
-}
 
 LayerSets = tuple[tuple[str, ...], ...]
 Objective = Literal["quality", "synthetic_quality", "latency", "memory"]

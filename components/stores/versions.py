@@ -24,6 +24,7 @@ from components.stores.channel import VARIABLE, StageChannel
 Stage = Literal["ingest", "validate", "prepare", "synthesize"]
 Progress = Callable[[int, int], None]
 
+ORDER = ("fetch", "ingest", "validate", "prepare", "synthesize")
 PIPELINE = Path("params/pipeline.yaml")
 _POLL_S = 0.2
 _process = threading.RLock()  # the environment and the working folder are one for the process
@@ -37,6 +38,22 @@ def is_fresh(root: Path, station: str, stage: Stage) -> bool:
     """
     with _repository(root) as repo:
         return not repo.status(targets=[_target(root, station, stage)], with_deps=True)
+
+
+def stale_stages(root: Path, station: str, stage: Stage) -> tuple[str, ...]:
+    """Return the stages that bringing an output up to date will run, at most, in their order.
+
+    A stage after a stale one is counted, though it will not run where its inputs stay the same.
+
+    Raises:
+        StoreError: ``root`` is no Git and DVC repository, or the station is not registered.
+    """
+    with _repository(root) as repo:
+        found = repo.status(targets=[_target(root, station, stage)], with_deps=True)
+    named = {name.rpartition(":")[2].partition("@")[0] for name in found}
+    order = ORDER[: ORDER.index(stage) + 1]
+    first = next((i for i, name in enumerate(order) if name in named), len(order))
+    return order[first:]
 
 
 def materialize(
@@ -108,6 +125,12 @@ def _locked_out(root: Path, station: str, stage: Stage) -> dict[str, Any]:
         )
     # outs are sorted by path: of validate's two, docs comes first and report.json counts
     return max(entry["outs"], key=lambda out: str(out["path"]))
+
+
+def locked_files(root: Path, station: str) -> int | None:
+    """Return how many files the station's prepared images were when they were last recorded."""
+    entry = _lock_entry(root, f"prepare@{station}")
+    return int(entry["outs"][0].get("nfiles", 0)) or None if entry else None
 
 
 def raw_digest(root: Path, station: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from components.augment import CORRUPTIONS
 from components.errors import ParamsError
 from components.metrics.image import TNRS
+from components.model_names import load_models
 from components.params import Params, read_yaml, validate
 from components.studies.variants import Axes
 from components.train import TrainParams
@@ -70,7 +71,7 @@ class StudyParams(Params):
     title: str
     reproduces: Reproduces | None = None
     stations: tuple[str, ...] = Field(min_length=1)
-    detectors: tuple[str, ...] = Field(min_length=1)  # files of params/models
+    detectors: tuple[str, ...] = Field(min_length=1)  # files of params/models, or kinds
     planned: tuple[str, ...] = ()  # of the paper's table, not here yet: said, never run
     backbones: tuple[str, ...] = ()  # empty: each detector's own
     sets: Sets = "official"
@@ -129,19 +130,9 @@ def load_study(path: Path) -> StudyParams:
 
 
 def load_detectors(params_dir: Path, names: Iterable[str]) -> dict[str, TrainParams]:
-    """Read the named files of ``params/models``.
+    """Return the params that the names of a study's detectors stand for.
 
     Raises:
-        ParamsError: E241 names with no file (all of them, and the known ones); E013 a bad value.
+        ParamsError: E241 names that stand for nothing; E013 a bad value in a file.
     """
-    folder = params_dir / "models"
-    asked, known = tuple(names), sorted(path.stem for path in folder.glob("*.yaml"))
-    unknown = [name for name in asked if name not in known]
-    if unknown:
-        raise ParamsError(
-            "E241",
-            f"No detector {', '.join(unknown)} in {folder}.",
-            f"Known: {', '.join(known)}. Name the others under `planned`.",
-        )
-    files = {name: folder / f"{name}.yaml" for name in asked}
-    return {name: validate(TrainParams, read_yaml(f), str(f)) for name, f in files.items()}
+    return load_models(params_dir, names, "Name those that are not here yet under `planned`.")

@@ -5,7 +5,9 @@ not carry its locks, so both are refused instead of found out later.
 """
 
 import os
+import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ NETWORK = {
     "fuse.gcsfuse", "fuse.rclone", "davfs", "fuse.davfs2",
 }  # fmt: skip
 MOUNTS = Path("/proc/mounts")
+_PAUSES_S = (0.2, 0.5, 1.0, 2.0)  # between tries to set up a database
 REMEDY = (
     "Set DEFECTLOOP_STUDY_STORAGE to journal:///shared/folder/study.log (a file that all workers "
     "see) or to postgresql://user@host/database."
@@ -72,25 +75,47 @@ def _journal(path: Path) -> Any:
 
 def _postgres(url: str) -> Any:
     from optuna.storages import RDBStorage
+    from sqlalchemy.exc import DBAPIError, OperationalError
 
     where = url.rpartition("@")[2]  # the part before may hold a password
-    try:
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-    except ImportError:
-        raise PipelineError(
-            "E344",
-            f"A study on {where} needs PostgreSQL's driver, which is not installed.",
-            "pip install psycopg2-binary, or use journal:///shared/folder/study.log.",
-        ) from None
-    except Exception as error:
-        # The driver's own errors have no common ancestor that could be named without importing it.
-        if type(error).__module__.partition(".")[0] not in ("sqlalchemy", "psycopg", "psycopg2"):
-            raise
-        raise PipelineError(
-            "E344",
-            f"The study's database {where} does not answer.",
-            "Start it, or unset DEFECTLOOP_STUDY_STORAGE for a study of this process alone.",
-        ) from None
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            return RDBStorage(with_driver(url), engine_kwargs={"pool_pre_ping": True})
+        except ImportError:
+            raise PipelineError(
+                "E344",
+                f"A study on {where} needs PostgreSQL's driver, which is not installed.",
+                "pip install 'psycopg[binary]', or use journal:///shared/folder/study.log.",
+            ) from None
+        except OperationalError:
+            raise PipelineError(
+                "E344",
+                f"The study's database {where} does not answer.",
+                "Start it, or unset DEFECTLOOP_STUDY_STORAGE for a study of this process alone.",
+            ) from None
+        except DBAPIError as error:
+            # Workers that start together make the tables of an empty database at the same time.
+            if pause_s is None:
+                reason = str(error.orig).partition("\n")[0]
+                raise PipelineError(
+                    "E344",
+                    f"The study's database {where} refuses its tables: {reason}.",
+                    "Give the user the right to create tables there.",
+                ) from None
+            time.sleep(pause_s)
+    raise AssertionError("the last try returns or raises")
+
+
+def with_driver(url: str) -> str:
+    """Return a database's address with the driver that is installed, where it names none.
+
+    SQLAlchemy takes psycopg for granted since 2.1, and psycopg2 before.
+    """
+    scheme, separator, rest = url.partition("://")
+    driver = next((name for name in ("psycopg", "psycopg2") if find_spec(name)), None)
+    if scheme != "postgresql" or driver is None:
+        return url
+    return f"{scheme}+{driver}{separator}{rest}"
 
 
 def _sqlite(path: Path) -> Any:

@@ -12,8 +12,8 @@ import pytest
 from components.data.images import Image
 from components.errors import PipelineError, SealError
 from components.export import export, seal
-from components.models import Padim
 from components.models.backbones import WeightStore
+from components.models.padim import Padim
 from components.predict import ExportedModel, Scored, TorchModel, check_seal, predict
 from components.records import Calibration, Manifest, Split
 from components.train import TrainParams, fit
@@ -160,6 +160,14 @@ def test_an_unsealed_folder_is_not_served_unless_told_so(folder: Path, tmp_path:
 def test_an_empty_folder_holds_no_detector(tmp_path: Path) -> None:
     with pytest.raises(SealError, match=r"E153 .*detector\.json and no model\.safetensors"):
         TorchModel(tmp_path)
+
+
+def test_a_detector_whose_file_is_gone_is_named(folder: Path, tmp_path: Path) -> None:
+    copy = copy_of(folder, tmp_path)
+    path = copy / "detector.json"
+    path.write_text(path.read_text().replace('"padim"', '"forgotten"'))
+    with pytest.raises(SealError, match=r"E153 .* holds a forgotten, no detector here"):
+        TorchModel(copy)
 
 
 def test_serving_an_exported_model_needs_neither_torch_nor_anomalib(folder: Path) -> None:

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from components.augment import corruption
 from components.errors import DataError, LeakError, ParamsError
-from components.models import Padim, Patchcore, Stfpm
 from components.models.backbones import BACKBONES, WeightStore
+from components.models.padim import Padim
+from components.models.patchcore import Patchcore
 from components.models.saved import SavedDetector
+from components.models.stfpm import Stfpm
 from components.params import read_yaml, validate
 from components.predict import TorchModel
 from components.records import FittedDetector, Manifest, Split
@@ -69,6 +71,25 @@ def test_names_are_short_and_tell_candidates_apart() -> None:
     assert noisy.name == "patchcore/lite0·64·σ0.02·b2+4·c0.1·k10"
     floor = TrainParams(detector=Padim(weights="random"))
     assert floor.name == "padim/lite0·random weights·256·σ0·b2+4·n100"
+
+
+def test_a_gradient_step_takes_the_declared_images_and_never_a_single_one_that_is_over(
+    manifest: Manifest,
+) -> None:
+    def sizes(batch_size: int, num_epochs: int = 2) -> list[int]:
+        params = SMALL.replaced(batch_size=batch_size)
+        ten = _TrainingImages(params, manifest, manifest.of(Split.FIT), 0, num_epochs)
+        return [len(batch) for batch in ten(0)]
+
+    assert sizes(4) == [4, 4, 2]
+    assert sizes(3) == [3, 3, 4]
+    assert sizes(1) == [1] * 10
+    assert sizes(32) == [10]
+    assert sizes(3, num_epochs=1) == [4, 4, 2]  # one pass: no step, its size changes no result
+
+
+def test_another_batch_size_is_another_candidate() -> None:
+    assert SMALL.replaced(batch_size=16).name == f"{SMALL.name}·batch 16"
 
 
 def test_the_weights_of_a_random_floor_are_called_random() -> None:

@@ -8,6 +8,7 @@ import pytest
 from components.costs.pace import hardware_digest
 from components.costs.preview import Preview
 from components.data.manifest import write_manifest
+from components.station import load_station
 from flows import preview as module
 from flows.console import StepBoard
 from flows.preview import announce, calibration, count_images
@@ -15,6 +16,8 @@ from flows.settings import Settings, load_settings
 from tests.components.costs.test_forecast import PACE
 from tests.components.models.parts import parts
 from tests.factories import ROOT
+
+STATION = load_station(ROOT / "params", "elpv").station
 
 
 @pytest.fixture
@@ -51,12 +54,17 @@ def test_a_calibration_that_fails_leaves_a_run_without_preview(
 def test_images_are_counted_where_they_were_prepared_and_guessed_before(
     settings: Settings,
 ) -> None:
-    assert count_images(settings, "parts").guessed
+    station = STATION.model_copy(update={"name": "parts"})
+    guess = count_images(settings, station)
+    assert (guess.guessed, guess.num_images, guess.num_synthetic) == (True, 1000, 120)
+    # 650 normals, 0.6 of them to fit on; 350 defects, 0.3 of them granted to tuning
+    assert (guess.num_fit, guess.num_tune, guess.num_report) == (390, 235, 375)
     folder = settings.data("prepare", "parts")
     manifest = parts(folder, num_normal=6, num_defective=2)
     write_manifest(manifest, folder / "manifest.parquet")
-    counts = count_images(settings, "parts")
+    counts = count_images(settings, station)
     assert (counts.num_fit, counts.num_tune, counts.num_synthetic) == (6, 2, 0)
+    assert (counts.num_images, counts.guessed) == (8, False)
     assert counts.megapixels == pytest.approx(96 * 96 / 1e6)
 
 

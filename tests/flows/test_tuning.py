@@ -127,6 +127,19 @@ def test_an_undefined_figure_fails_its_trial(
     assert "undefined on the tune set" in records[1].error
 
 
+def test_repeats_and_crashes_that_were_tried_again_do_not_count_as_trials() -> None:
+    records = [
+        record(0, 0.8), record(1, 0.8, state="duplicate"), record(2, None, retried=True),
+        record(3, 0.9, retry_of=2), record(4, None),
+    ]  # fmt: skip
+    assert tuning._line(records) == (
+        "2/3 trials · 1 repeated (not measured again) · 1 failed (reason in report)"
+    )
+    board = Leaderboard(("quality",), 3)
+    board.see(records)
+    assert board.caption() == "3 of 3 trials · 1 failed · 1 crashed and tried again"
+
+
 def test_the_leaderboard_ranks_and_counts() -> None:
     said: list[str] = []
     board = Leaderboard(("quality",), 5, said.append)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from components.identity import environment_versions, file_sha256
 from components.models.backbones.entry import Backbone
+from components.models.detector import Network
 from components.models.feature_store import FeatureStore, StoredMap, feature_store
 from components.params import digest_of
 
@@ -153,7 +154,7 @@ def _is_plain(network: nn.Module, images: Tensor) -> bool:
     return plain and torch.get_num_threads() == 1
 
 
-def forget(network: nn.Module) -> None:
+def forget(network: Network) -> None:
     """Let the backbones in a network compute every map: their weights may be other ones."""
     for module in network.modules():
         if isinstance(module, Remembering):

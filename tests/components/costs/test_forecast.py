@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 from components.augment import corruption
 from components.costs.forecast import Images, fit_cost, timed_alone
 from components.costs.pace import BackbonePace, Pace
-from components.models import Dfm, Padim, Patchcore, Stfpm
+from components.models.dfm import Dfm
+from components.models.padim import Padim
+from components.models.patchcore import Patchcore
+from components.models.stfpm import Stfpm
 from components.train import TrainParams
 
 PACE = Pace(

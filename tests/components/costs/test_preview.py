@@ -1,5 +1,6 @@
 """The preview of a station: what each step takes, and how many processes fit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from components.station import StationConfig, load_station
 from tests.components.costs.test_forecast import PACE
 
 COUNTS = Counts(
-    num_fit=300, num_tune=80, num_synthetic=60, num_report=90, megapixels=0.1, guessed=False
-)
+    num_fit=300, num_tune=80, num_synthetic=60, num_report=90, num_images=600, megapixels=0.1,
+    guessed=False,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +64,14 @@ def test_people_read_minutes_and_whether_anything_was_counted() -> None:
     time, memory = words(made())
     assert time == "about 2 min here (tune 2 min, train 20 s)"
     assert memory == "about 8.6 GB: 4 processes of up to 2.0 GB"
+
+
+def test_the_largest_coreset_is_planned_before_anything_starts(config: StationConfig) -> None:
+    # 80 + 80 images of 320 px on a grid of 40 x 40, 2 % of them picked
+    *_, plan = words(found(config))
+    assert plan.startswith("largest coreset of 5,120 of 256,000 × ")
+
+
+def test_a_step_that_will_not_run_is_not_spoken_of() -> None:
+    idle = replace(made(), steps={"ingest": 0.0, "tune": 100.0})
+    assert words(idle)[0] == "about 2 min here (tune 2 min)"

@@ -9,7 +9,6 @@ import torch
 
 from components.data.images import read_image, to_model_input
 from components.errors import ParamsError, WeightsError
-from components.models import Padim, Patchcore
 from components.models.backbones import (
     BACKBONES,
     BackboneName,
@@ -20,6 +19,8 @@ from components.models.backbones import (
 )
 from components.models.backbones.loading import fill
 from components.models.networks.extractors import build_extractor
+from components.models.padim import Padim
+from components.models.patchcore import Patchcore
 from components.params import Params
 
 LAYERS = ("blocks.2", "blocks.4")

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.errors import ParamsError
-from components.models import Cfa
 from components.models.backbones import WeightStore
+from components.models.cfa import Cfa
 from components.models.networks import cfa as network_of_cfa
 from components.models.networks.features import rows
 from tests.components.models.in_memory import InMemory

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from torch.nn import functional as F  # noqa: N812
 
 from components.errors import DataError, PipelineError
-from components.models import CutPaste
 from components.models.backbones import WeightStore
+from components.models.cutpaste import CutPaste
 from tests.components.models.in_memory import InMemory
 from tests.factories import SIZE_PX, part_image
 

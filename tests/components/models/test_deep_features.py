@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from components.data.images import write_png
 from components.errors import DataError, ParamsError
-from components.models import Dfkde, Dfm
 from components.models.backbones import WeightStore
+from components.models.dfkde import Dfkde
+from components.models.dfm import Dfm
 from components.models.networks.dfkde import KernelDensity
 from components.models.networks.subspace import Subspace
 from components.predict import TorchModel

@@ -9,8 +9,8 @@ import torch
 
 from components.data.images import write_png
 from components.errors import DataError, ParamsError
-from components.models import EfficientAd
 from components.models.backbones import WeightStore
+from components.models.efficient_ad import EfficientAd
 from components.models.networks.efficient_ad import EfficientAdNetwork
 from components.models.networks.other_images import other_images
 from tests.components.models.in_memory import InMemory

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from components.errors import ParamsError
-from components.models import Cflow, Csflow, Fastflow
 from components.models.backbones import BackboneName, WeightStore
+from components.models.cflow import Cflow
+from components.models.csflow import Csflow
+from components.models.fastflow import Fastflow
 from components.params import read_yaml, validate
 from components.train import TrainParams
 from tests.components.models.in_memory import InMemory

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from components.errors import ParamsError
-from components.models import Ganomaly
+from components.models.ganomaly import Ganomaly
 from tests.components.models.in_memory import InMemory
 
 

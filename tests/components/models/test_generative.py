@@ -10,11 +10,12 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from components.errors import DataError, PipelineError, WeightsError
-from components.models import Generative, Stfpm
 from components.models.backbones import WeightStore, load_backbone
+from components.models.generative import Generative
 from components.models.networks import generative_parts
 from components.models.networks.generative import Best, GenerativeNetwork, Mean
 from components.models.networks.generative_parts import Attention, SkipAttention
+from components.models.stfpm import Stfpm
 from components.params import read_yaml
 from components.records import Split
 from components.train import TrainParams, _TrainingImages

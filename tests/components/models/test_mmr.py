@@ -8,8 +8,8 @@ import torch
 from pydantic import ValidationError
 
 from components.errors import WeightsError
-from components.models import Mmr
 from components.models.backbones import BACKBONES, WeightStore, weights_digest
+from components.models.mmr import Mmr
 from components.models.networks.masked_transformer import draw_seen, places_of
 from components.models.networks.mmr import random_crops
 from tests.components.models.in_memory import InMemory

@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from components.models import Padim, Patchcore, Stfpm
 from components.models.backbones import WeightStore
 from components.models.networks.features import SeparableBlur, embed, stack_rows
+from components.models.padim import Padim
+from components.models.patchcore import Patchcore
+from components.models.stfpm import Stfpm
 
 STORE = WeightStore()
 

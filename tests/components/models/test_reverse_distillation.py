@@ -7,8 +7,8 @@ import torch
 from pydantic import ValidationError
 
 from components.errors import ParamsError
-from components.models import ReverseDistillation
 from components.models.backbones import WeightStore
+from components.models.reverse_distillation import ReverseDistillation
 from tests.components.models.in_memory import InMemory
 
 STORE = WeightStore()

@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from components.errors import DataError
-from components.models import SimpleNet
 from components.models.backbones import WeightStore
 from components.models.networks.patch_features import AdaptiveMean, PatchFeatures
 from components.models.networks.simplenet import auroc
+from components.models.simplenet import SimpleNet
 from tests.components.models.in_memory import InMemory
 
 STORE = WeightStore()

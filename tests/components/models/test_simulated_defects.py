@@ -14,7 +14,8 @@ from torch import Tensor
 
 from components.data.images import write_png
 from components.errors import DataError
-from components.models import Draem, Dsr
+from components.models.draem import Draem
+from components.models.dsr import Dsr
 from components.models.networks import dsr as network_of_dsr
 from components.models.networks.islands import (
     disturbed,

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from components.models import Uflow
 from components.models.backbones import WeightStore
+from components.models.uflow import Uflow
 from tests.components.models.in_memory import InMemory
 
 STORE = WeightStore()

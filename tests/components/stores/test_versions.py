@@ -14,11 +14,13 @@ from components.stores.raw import adopt, register_station
 from components.stores.versions import (
     git_sha,
     is_fresh,
+    locked_files,
     materialize,
     pull,
     push,
     raw_digest,
     set_remote,
+    stale_stages,
     track,
     version,
 )
@@ -136,6 +138,21 @@ def test_a_changed_raw_file_makes_everything_after_it_stale(root: Path, tmp_path
     assert not reused
     assert after.content_hash != before.content_hash
     assert (root / "data/prepare/part/all.txt").read_text() == "ALPHA\nBETA\nGAMMA\n"
+
+
+def test_the_stages_that_will_run_are_the_first_stale_one_and_all_after_it(root: Path) -> None:
+    assert stale_stages(root, "part", "prepare") == ("ingest", "validate", "prepare")
+    materialize(root, "part", "prepare")
+    assert stale_stages(root, "part", "prepare") == ()
+    write(root / "stage.py", f"{STAGE_PY}\n# changed\n")
+    assert stale_stages(root, "part", "prepare") == ("prepare",)
+    assert stale_stages(root, "part", "ingest") == ()
+
+
+def test_the_files_of_the_last_preparation_are_counted_without_looking_at_them(root: Path) -> None:
+    assert locked_files(root, "part") is None
+    materialize(root, "part", "prepare")
+    assert locked_files(root, "part") == 1  # all.txt
 
 
 def test_a_deleted_output_comes_back_from_the_cache_without_running_its_stage(root: Path) -> None:

@@ -53,7 +53,7 @@ def test_the_name_of_a_study_is_the_name_of_its_file(tmp_path: Path) -> None:
 
 
 def test_all_detectors_without_a_file_are_named_at_once() -> None:
-    with pytest.raises(ParamsError, match=r"E241 No detector nope, neither .*patchcore"):
+    with pytest.raises(ParamsError, match=r"E241 No detector nope, neither: .*patchcore"):
         load_detectors(ROOT / "params", ["patchcore", "nope", "neither"])
 
 

@@ -87,9 +87,48 @@ def test_an_address_of_no_known_kind_is_an_error() -> None:
 
 
 def test_a_database_without_its_driver_says_what_to_install_and_no_password() -> None:
-    with pytest.raises(PipelineError, match=r"E344 .*host\.invalid/db needs .*psycopg2") as raised:
+    with pytest.raises(
+        PipelineError, match=r"E344 .*host\.invalid/db needs .*psycopg\[binary\]"
+    ) as raised:
         open_study("postgresql://ada:secret@host.invalid/db", "a", ["maximize"])
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("installed", "expected"),
+    [
+        (("psycopg", "psycopg2"), "postgresql+psycopg://ada@host/db"),
+        (("psycopg2",), "postgresql+psycopg2://ada@host/db"),
+        ((), "postgresql://ada@host/db"),
+    ],
+)
+def test_the_driver_that_is_installed_is_taken(
+    installed: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "find_spec", lambda name: name if name in installed else None)
+    assert storage.with_driver("postgresql://ada@host/db") == expected
+    named = "postgresql+pg8000://ada@host/db"
+    assert storage.with_driver(named) == named
+
+
+def test_a_table_that_another_worker_makes_just_now_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sqlalchemy.exc import IntegrityError
+
+    def make(*_: object, **__: object) -> str:
+        tries.append(1)
+        if len(tries) < failing:
+            raise IntegrityError("create table", {}, Exception("duplicate key\nDETAIL: more"))
+        return "opened"
+
+    monkeypatch.setattr("optuna.storages.RDBStorage", make)
+    monkeypatch.setattr(storage, "_PAUSES_S", (0.0, 0.0))
+    tries, failing = [], 3
+    assert storage._postgres("postgresql://host/db") == "opened"
+    tries, failing = [], 4
+    with pytest.raises(PipelineError, match=r"E344 .*host/db refuses its tables: duplicate key\."):
+        storage._postgres("postgresql://host/db")
 
 
 def test_only_journals_and_databases_are_shared() -> None:
