@@ -1,11 +1,13 @@
-"""The peak of this process's resident memory, measured per piece of work where Linux allows."""
+"""This process's memory: its peak, per piece of work where Linux allows, and what is left to it."""
 
 import os
 import resource
 from contextlib import suppress
 from pathlib import Path
 
+PARENT_BYTES = 600_000_000  # of the process that orders the work, once a run is under way
 _CGROUP = Path("/sys/fs/cgroup")
+_declared: list[int] = []  # what this process may hold in all, where somebody said so
 
 
 def forget_peak() -> None:
@@ -23,8 +25,16 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def declare_budget(num_bytes: int | None) -> None:
+    """Say what this process may hold in all; None: whatever the machine has left."""
+    _declared[:] = [] if num_bytes is None else [num_bytes]
+
+
 def available_bytes() -> int:
-    """Return what this process may still take: free memory, or less where a cgroup allows less."""
+    """Return what this process may still take.
+
+    That is free memory, or less where a cgroup or a declared budget allows less.
+    """
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     with suppress(OSError):
         for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
@@ -33,4 +43,14 @@ def available_bytes() -> int:
     with suppress(OSError, ValueError):  # no limit is the word "max"
         limit = int((_CGROUP / "memory.max").read_text(encoding="ascii"))
         free = min(free, limit - int((_CGROUP / "memory.current").read_text(encoding="ascii")))
+    if _declared:
+        free = min(free, _declared[0] - resident_bytes())
     return max(free, 0)
+
+
+def resident_bytes() -> int:
+    """Return what this process holds now (where the system does not say: its peak)."""
+    statm = Path("/proc/self/statm")
+    if not statm.is_file():
+        return peak_bytes()
+    return int(statm.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")

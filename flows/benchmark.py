@@ -22,7 +22,7 @@ from components.station import StationConfig
 from components.stores.tracking import Tracking
 from components.stores.versions import git_sha
 from components.studies.cells import CellJob
-from components.studies.forecast import Past, forecast
+from components.studies.forecast import Past
 from components.studies.formats import write_tables
 from components.studies.papers import against_papers, datasets_of, read_papers
 from components.studies.params import Profile, StudyParams
@@ -33,6 +33,7 @@ from components.studies.table import tables_of
 from components.train import TrainParams
 from flows.compute import open_pool
 from flows.console import StepBoard
+from flows.preview import announce_study, study_forecast
 from flows.settings import Settings
 from flows.study_cells import EXPERIMENT, PROTOCOL, Cells
 from flows.study_images import StudyImages, gather
@@ -68,8 +69,7 @@ def run_benchmark(bench: Bench) -> tuple[StudySummary, tuple[Row, ...]]:
         validate_parameters=False,
         persist_result=False,
     )(_benchmark)
-    with open_pool(bench.settings.workers, bench.settings.features):
-        return named(_Opaque(bench))
+    return named(_Opaque(bench))
 
 
 class _Opaque:
@@ -98,7 +98,9 @@ def _benchmark(opaque: _Opaque) -> tuple[StudySummary, tuple[Row, ...]]:
     )
     try:
         cells = Cells(bench.tracking, parent, bench.settings, bench.study, bench.profile, images)
-        summary, rows = _measure(bench, images, todo, cells)
+        missing = cells.look_up(todo.jobs)
+        with open_pool(_preview(bench, todo, missing, cells)):
+            summary, rows = _measure(bench, images, todo, missing, cells)
     except BaseException:
         bench.tracking.close_cycle(parent, "FAILED", {}, {}, None)
         raise
@@ -137,11 +139,9 @@ def _portable(bench: Bench, skipped: Skipped) -> Skipped:
 
 
 def _measure(
-    bench: Bench, images: StudyImages, todo: Plan, cells: Cells
+    bench: Bench, images: StudyImages, todo: Plan, missing: tuple[CellJob, ...], cells: Cells
 ) -> tuple[StudySummary, tuple[Row, ...]]:
     with bench.board.step("cells") as step:
-        missing = cells.look_up(todo.jobs)
-        _preview(bench, todo, missing, cells)
         cells.run(missing, step)
         failed = sum(record.state == "failed" for record in cells.records.values())
         step.reused = not missing
@@ -185,8 +185,12 @@ def _measure(
     return summary, rows
 
 
-def _preview(bench: Bench, todo: Plan, missing: tuple[CellJob, ...], cells: Cells) -> None:
-    """Say what is about to happen before it takes time."""
+def _preview(bench: Bench, todo: Plan, missing: tuple[CellJob, ...], cells: Cells) -> Settings:
+    """Say what is about to happen before it takes time; return the settings that fit.
+
+    Raises:
+        PipelineError: E333, the costliest cell does not fit the memory.
+    """
     reused = len(todo.jobs) - len(missing)
     past = [
         Past(
@@ -198,10 +202,11 @@ def _preview(bench: Bench, todo: Plan, missing: tuple[CellJob, ...], cells: Cell
         )
         for found in bench.tracking.history(EXPERIMENT, "cell", limit=500)
     ]
-    guess = forecast(missing, cells.num_images(missing), past, bench.settings.workers)
+    guess = study_forecast(bench.settings, missing, cells.looks(missing), past)
     bench.board.say(f"{len(todo.jobs)} cells, {reused} of them reused; the rest: {guess.words}")
     for skipped in todo.skipped:
         bench.board.say(f"  left out  {skipped.what}: {skipped.reason}")
+    return announce_study(bench.settings, guess, bench.board)
 
 
 def _planned(bench: Bench) -> tuple[Skipped, ...]:

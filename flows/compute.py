@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from components.errors import PipelineError
+from components.memory import declare_budget
 from components.models.feature_store import FeatureStore, use_feature_store
-from flows.settings import FeatureFolder
+from flows.settings import FeatureFolder, Settings
 
 T = TypeVar("T")
 
@@ -24,8 +25,13 @@ T = TypeVar("T")
 class ComputePool:
     """A pool of spawned processes that survives the death of one of them."""
 
-    def __init__(self, workers: int, features: FeatureFolder | None = None) -> None:
-        self.workers, self.features = workers, features
+    def __init__(
+        self,
+        workers: int,
+        features: FeatureFolder | None = None,
+        process_bytes: int | None = None,
+    ) -> None:
+        self.workers, self.features, self.process_bytes = workers, features, process_bytes
         self._lock = threading.Lock()
         self._closed = False
         self._executor = self._start()
@@ -64,7 +70,7 @@ class ComputePool:
             self.workers,
             mp_context=get_context("spawn"),
             initializer=_enter,
-            initargs=(os.getpid(), self.features),
+            initargs=(os.getpid(), self.features, self.process_bytes),
         )
 
     def __enter__(self) -> Self:
@@ -83,8 +89,9 @@ class ComputePool:
         self._executor.shutdown(wait=error is None, cancel_futures=True)
 
 
-def _enter(parent: int, features: FeatureFolder | None) -> None:
+def _enter(parent: int, features: FeatureFolder | None, process_bytes: int | None) -> None:
     """Open the feature store; leave when the parent is gone: a killed run must not go on unseen."""
+    declare_budget(process_bytes)
     if features is not None:
         use_feature_store(FeatureStore(features.folder, features.limit_bytes))
 
@@ -139,9 +146,9 @@ def shared_pool() -> ComputePool:
 
 
 @contextmanager
-def open_pool(workers: int, features: FeatureFolder | None = None) -> Iterator[ComputePool]:
+def open_pool(settings: Settings) -> Iterator[ComputePool]:
     """Open the processes that this flow's tasks compute in, and where they keep features."""
-    with ComputePool(workers, features) as pool:
+    with ComputePool(settings.workers, settings.features, settings.process_bytes) as pool:
         _shared["pool"] = pool
         try:
             yield pool

@@ -109,7 +109,7 @@ def run_cycle(run: CycleRun) -> RunSummary:
         validate_parameters=False,
         persist_result=False,
     )(_cycle)
-    with open_pool(run.settings.workers, run.settings.features) as pool:
+    with open_pool(run.settings) as pool:
         pool.warm_up()
         return named(_Opaque(run))
 

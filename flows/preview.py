@@ -4,10 +4,11 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from components.costs.forecast import timed_alone
+from components.costs.forecast import Images, timed_alone
 from components.costs.pace import Pace, hardware_digest
 from components.costs.preview import Counts, Preview, candidates, fitting, preview, words
 from components.costs.stages import Bytes, stage_seconds
@@ -17,6 +18,8 @@ from components.memory import available_bytes
 from components.records import Split
 from components.station import Station, StationConfig, StudySize
 from components.stores.versions import ORDER, locked_files, stale_stages
+from components.studies.cells import CellJob
+from components.studies.forecast import Forecast, Past, forecast
 from flows.console import StepBoard
 from flows.settings import Settings
 
@@ -59,7 +62,7 @@ def station_preview(
         workers=settings.workers,
         remembers=settings.features_bytes > 0,
     )
-    found = fitting(found, available_bytes())
+    found = fitting(found, _room_bytes(settings))
     made = Bytes(
         num_images=counts.num_images,
         num_synthetic=counts.num_synthetic,
@@ -67,6 +70,44 @@ def station_preview(
     )
     stages = stage_seconds(made, _stale(settings, config.station.name), pace)
     return replace(found, steps=stages | {name: found.steps[name] for name in steps})
+
+
+def study_forecast(
+    settings: Settings, jobs: Sequence[CellJob], looks: Mapping[str, Images], past: Sequence[Past]
+) -> Forecast:
+    """Predict a study's cells, what never ran here by calibration (done if there is any cell)."""
+    if not jobs:
+        return forecast(jobs, looks, past, settings.workers)
+    names = {job.params.detector.backbone for job in jobs}
+    machine = calibration(settings, sorted({part for n in names for part in timed_alone(n)}))
+    return forecast(jobs, looks, past, settings.workers, machine)
+
+
+def announce_study(settings: Settings, found: Forecast, board: StepBoard) -> Settings:
+    """Say what a study will hold and remember what it will take; return the settings that fit.
+
+    Raises:
+        PipelineError: E333, not even one process fits the memory.
+    """
+    if not found.process_bytes:
+        return settings
+    whole = Preview(
+        steps={"cells": found.wall_s or 0.0},
+        process_bytes=found.process_bytes,
+        workers=settings.workers,
+        asked_workers=settings.workers,
+        costliest=found.costliest,
+        guessed=False,
+    )
+    fits = fitting(whole, _room_bytes(settings))
+    board.say(words(fits)[1])
+    board.predicted_s, board.predicted_bytes = dict(fits.steps), fits.peak_bytes
+    return replace(settings, workers=fits.workers)
+
+
+def _room_bytes(settings: Settings) -> int:
+    free = available_bytes()
+    return free if settings.memory_bytes is None else min(free, settings.memory_bytes)
 
 
 def _stale(settings: Settings, station: str) -> tuple[str, ...]:

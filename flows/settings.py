@@ -7,8 +7,12 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from components.errors import ParamsError
+from components.memory import PARENT_BYTES
+
+N = TypeVar("N", int, None)
 
 # Silences that must stand before the libraries are imported, and one OpenMP thread per process:
 # two spinning threads on two busy cores are several times slower than one each.
@@ -59,6 +63,7 @@ class Settings:
     user: str
     weights_s3: str | None = None  # s3://bucket/prefix of the plant's own copies
     features_bytes: int = 0  # that the feature store may hold; 0: none is kept
+    memory_bytes: int | None = None  # that a run may hold in all; None: what the machine has free
     study_storage: str | None = None  # where several workers meet: journal://… or postgresql://…
 
     @property
@@ -80,6 +85,13 @@ class Settings:
         held = FeatureStore(folder, 0).size_bytes()
         limit = min(self.features_bytes, held + shutil.disk_usage(self.root).free // 2)
         return FeatureFolder(folder, limit) if limit else None
+
+    @property
+    def process_bytes(self) -> int | None:
+        """Each compute process's share of the declared memory; None where none is declared."""
+        if self.memory_bytes is None:
+            return None
+        return max(0, self.memory_bytes - PARENT_BYTES) // self.workers
 
     def data(self, stage: str, station: str) -> Path:
         """The folder that a DVC stage writes for a station."""
@@ -108,7 +120,8 @@ def load_settings(start: Path | None = None) -> Settings:
         s3_endpoint=environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL"),
         user=environ.get("USER") or environ.get("LOGNAME") or "unknown",
         weights_s3=environ.get("DEFECTLOOP_WEIGHTS_S3") or None,
-        features_bytes=_features_bytes(environ.get("DEFECTLOOP_FEATURES_BYTES")),
+        features_bytes=_bytes("DEFECTLOOP_FEATURES_BYTES", "0 keeps no features", _FEATURES_BYTES),
+        memory_bytes=_bytes("DEFECTLOOP_MEMORY_BYTES", "unset it for all that is free", None),
         study_storage=environ.get("DEFECTLOOP_STUDY_STORAGE") or None,
     )
 
@@ -133,14 +146,15 @@ def _find_root(start: Path | None) -> Path:
     )
 
 
-def _features_bytes(text: str | None) -> int:
+def _bytes(variable: str, hint: str, default: N) -> int | N:
+    text = os.environ.get(variable)
     if text is None:
-        return _FEATURES_BYTES
+        return default
     if not text.isdigit():
         raise ParamsError(
             "E330",
-            f"DEFECTLOOP_FEATURES_BYTES={text!r} is no number of bytes.",
-            "Give digits alone, 4000000000 for instance; 0 keeps no features.",
+            f"{variable}={text!r} is no number of bytes.",
+            f"Give digits alone, 4000000000 for instance; {hint}.",
         )
     return int(text)
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from prefect.futures import as_completed
 
+from components.costs.forecast import Images
 from components.identity import fingerprint
 from components.latency import LatencyOutcome
 from components.machine import hardware
 from components.stores.tracking import Tracking
 from components.studies.cells import CellJob, CellOutcome
+from components.studies.forecast import num_images
 from components.studies.params import Profile, StudyParams
 from components.studies.summary import CellRecord, ModelLatency
 from components.studies.timing import StudyLatencyJob
@@ -77,17 +79,19 @@ class Cells:
         names = [job.key.name for job in jobs]
         return tuple(self._kept[name].outcome for name in names if name in self._kept)
 
-    def num_images(self, jobs: Sequence[CellJob]) -> dict[str, int]:
-        """Return by fingerprint how many images a cell looks at, training and testing."""
+    def looks(self, jobs: Sequence[CellJob]) -> dict[str, Images]:
+        """Return by fingerprint the images that a cell fits and scores."""
         found = {}
         for job in jobs:
             images = self._images.sets[job.key.station, _window(job)]
             assert not isinstance(images, str), "a cell without images is never planned"
             num_train = job.variant.num_train or images.num_train
-            num_train = min(num_train, self._size.max_train_images or num_train)
             num_test = min(images.num_test, self._size.max_test_images or images.num_test)
-            passes = 1 + job.params.augment_copies
-            found[job.fingerprint] = passes * num_train + len(job.conditions) * num_test
+            found[job.fingerprint] = Images(
+                num_fit=min(num_train, self._size.max_train_images or num_train),
+                num_scored=len(job.conditions) * num_test,
+                megapixels=images.megapixels,
+            )
         return found
 
     def time_models(self, jobs: Sequence[CellJob], step: Step) -> tuple[ModelLatency, ...]:
@@ -155,7 +159,8 @@ class Cells:
         if not isinstance(outcome, CellOutcome):
             self._failed(job, f"{type(outcome).__name__}: {outcome}")
             return
-        numbers = {"wall_s": outcome.wall_s, "num_images": self.num_images((job,))[job.fingerprint]}
+        looked = num_images(job, self.looks((job,))[job.fingerprint])
+        numbers = {"wall_s": outcome.wall_s, "num_images": looked}
         placed = self._ledger(job).work / f"cell-{job.fingerprint[:16]}"
         kept = self._ledger(job).keep(
             "cell",

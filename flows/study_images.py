@@ -134,6 +134,9 @@ class _Station:
             data_version=data_version,
             num_train=len(self._learning(manifest)),
             num_test=len(manifest.of(Split.TEST)),
+            megapixels=sum(r.height_px * r.width_px for r in manifest.records)
+            / max(1, len(manifest.records))
+            / 1e6,
         )
 
     def _learning(self, manifest: Manifest) -> tuple[object, ...]:

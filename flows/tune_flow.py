@@ -64,7 +64,7 @@ def run_tuning(run: TuneRun) -> TuneSummary:
         validate_parameters=False,
         persist_result=False,
     )(_tuning)
-    with open_pool(run.settings.workers, run.settings.features) as pool:
+    with open_pool(run.settings) as pool:
         pool.warm_up()
         return named(_Opaque(run))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from components.machine import hardware
-from components.memory import forget_peak, peak_bytes
+from components.memory import forget_peak, peak_bytes, resident_bytes
 from components.params import digest_of
 from components.records import Record
 
@@ -113,7 +113,7 @@ def measured_backbone(name: str) -> BackbonePace:
     images = torch.rand(TIMED_BATCH, 3, side, side).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         network(images[:1])
-        before = _resident_bytes()
+        before = resident_bytes()
         forget_peak()
         seconds = least_s(lambda: network(images))
     # Where the heap had room already the process did not grow: then what two early maps take.
@@ -129,13 +129,6 @@ def least_s(work: Callable[[], object], times: int = 2) -> float:
         work()
         found.append(time.process_time() - started)
     return max(min(found), 1e-6)
-
-
-def _resident_bytes() -> int:
-    statm = Path("/proc/self/statm")
-    if not statm.is_file():
-        return peak_bytes()
-    return int(statm.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _reading() -> float:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from components.costs.forecast import Cost, Images, coreset_plan, fit_cost
 from components.costs.pace import Pace
 from components.errors import PipelineError
+from components.memory import PARENT_BYTES
 from components.records import Record
 from components.station import StationConfig, StudySize
 from components.train import TrainParams
 
-_PARENT_BYTES = 600_000_000  # of the process that orders the work, once a run is under way
 _EXPORT_SHARE = 0.4  # of the imports' time: writing an exported model and checking its parity
 _TIMED_REPEATS = 3  # measurements of a model's latency
 _CORRUPTED = 4  # reading an image and corrupting it against reading it
@@ -49,7 +49,7 @@ class Preview:
     @property
     def peak_bytes(self) -> int:
         """The whole run: every compute process at its worst, and the one that orders them."""
-        return int(_PARENT_BYTES + self.workers * self.process_bytes)
+        return int(PARENT_BYTES + self.workers * self.process_bytes)
 
 
 def preview(
@@ -135,7 +135,7 @@ def fitting(found: Preview, available_bytes: int) -> Preview:
     Raises:
         PipelineError: E333, not even one fits.
     """
-    room = available_bytes - _PARENT_BYTES
+    room = available_bytes - PARENT_BYTES
     fits = int(room // found.process_bytes) if room > 0 else 0
     if fits < 1:
         raise PipelineError(

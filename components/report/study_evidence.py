@@ -122,7 +122,9 @@ def repeat(summary: StudySummary) -> Section:
     words = (
         f"{computed} cells computed and {reused} reused in {duration(summary.wall_s)} on "
         f"{summary.hardware}, with {summary.workers} at a time, one thread each"
-        + (f"; the computed cells took {duration(spent)} in all." if computed else ".")
+        + (f"; the computed cells took {duration(spent)} in all" if computed else "")
+        + (_predicted(summary) if computed else "")
+        + "."
     )
     lines = tuple(row(name, Cell(value, mono=True)) for name, value in summary.lineage.items())
     return Section(
@@ -130,3 +132,12 @@ def repeat(summary: StudySummary) -> Section:
         "How to repeat it",
         (Command(summary.reproduce), Text(words), Table(("", ""), "ll", lines)),
     )
+
+
+def _predicted(summary: StudySummary) -> str:
+    """Return what the cost preview said of the cells, beside what they took."""
+    step = next((step for step in summary.steps if step.step == "cells"), None)
+    if step is None or not step.predicted_s:
+        return ""
+    foreseen = duration(step.predicted_s)
+    return f". The step of the cells took {duration(step.wall_s)}, of {foreseen} predicted"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from components.report.blocks import Block, Cell, Command, Section, Table, row
+from components.report.blocks import Block, Cell, Command, Section, Table, Text, row
 from components.report.page import write_page
 from components.report.sections.tuning import best_table, tuning_blocks
 from components.report.tune_console import headline
@@ -38,6 +38,8 @@ def sections(summary: TuneSummary) -> tuple[Section, ...]:
 
 def _troubles(summary: TuneSummary) -> Block:
     bad = [t for t in summary.trials if t.state in ("failed", "pruned")]
+    if not bad:
+        return Text("None: every trial was measured.", "quiet")
     rows = tuple(
         row(
             str(t.number),
@@ -47,7 +49,6 @@ def _troubles(summary: TuneSummary) -> Block:
         )
         for t in bad
     )
-    rows = rows or (row("", "none", "", ""),)
     return Table(("trial", "candidate", "", "why"), "rlll", rows)
 
 

@@ -34,6 +34,7 @@ class StudySet:
     data_version: str
     num_train: int  # normals to learn from once the thresholds' share is held out
     num_test: int
+    megapixels: float = 0.1  # of one image, on average
 
 
 @dataclass(frozen=True)

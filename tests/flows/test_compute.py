@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.errors import DataError, PipelineError
+from components.memory import available_bytes
 from components.models.feature_store import feature_store
 from flows.compute import ComputePool
 from flows.settings import FeatureFolder
@@ -49,6 +50,13 @@ def test_compute_processes_share_the_feature_store_that_they_are_given(tmp_path:
         assert pool.call(kept_features) == (tmp_path, 123)
     with ComputePool(1) as pool:
         assert pool.call(kept_features) is None
+
+
+def test_compute_processes_keep_to_their_share_of_the_declared_memory() -> None:
+    with ComputePool(1, None, 10_000) as pool:
+        assert pool.call(available_bytes) == 0
+    with ComputePool(1) as pool:
+        assert pool.call(available_bytes) > 0
 
 
 def test_an_interrupted_run_does_not_wait_for_its_work() -> None:

@@ -8,10 +8,18 @@ import pytest
 from components.costs.pace import hardware_digest
 from components.costs.preview import Preview
 from components.data.manifest import write_manifest
+from components.errors import PipelineError
 from components.station import load_station
+from components.studies.forecast import Forecast
 from flows import preview as module
 from flows.console import StepBoard
-from flows.preview import announce, calibration, count_images
+from flows.preview import (
+    announce,
+    announce_study,
+    calibration,
+    count_images,
+    study_forecast,
+)
 from flows.settings import Settings, load_settings
 from tests.components.costs.test_forecast import PACE
 from tests.components.models.parts import parts
@@ -79,3 +87,24 @@ def test_the_board_remembers_what_was_said_and_the_processes_are_those_that_fit(
     assert {t.step: t.predicted_s for t in board.timings} == {"ingest": None, "tune": 30.0}
     assert board.predicted_bytes == found.peak_bytes
     assert announce(settings, None, board) is settings
+
+
+def test_a_study_runs_in_as_many_processes_as_its_costliest_cell_lets_fit(
+    settings: Settings,
+) -> None:
+    roomy = dataclasses.replace(settings, memory_bytes=5_000_000_000)
+    board = StepBoard(4, quiet=True)
+    found = Forecast(60.0, (), process_bytes=2e9, costliest="padim/lite2")
+    assert announce_study(roomy, found, board).workers == 2  # 0.6 GB stay with the parent
+    assert board.predicted_s == {"cells": 120.0}
+    tight = dataclasses.replace(settings, memory_bytes=2_000_000_000)
+    with pytest.raises(PipelineError, match=r"E333 padim/lite2 needs about 2\.0 GB"):
+        announce_study(tight, found, board)
+    assert announce_study(tight, Forecast(60.0, ()), board) is tight
+
+
+def test_a_study_without_cells_to_compute_calibrates_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "calibration", None)
+    assert study_forecast(settings, (), {}, ()).words == "none"

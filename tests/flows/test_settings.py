@@ -58,6 +58,21 @@ def test_features_are_kept_in_the_state_folder_within_a_limit(
         load_settings(root)
 
 
+def test_declared_memory_is_shared_by_the_processes_beside_the_one_that_orders_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = workspace_like(tmp_path)
+    assert load_settings(root).process_bytes is None
+    monkeypatch.setenv("DEFECTLOOP_WORKERS", "2")
+    monkeypatch.setenv("DEFECTLOOP_MEMORY_BYTES", "4600000000")
+    assert load_settings(root).process_bytes == 2_000_000_000  # 0.6 GB stay with the parent
+    monkeypatch.setenv("DEFECTLOOP_MEMORY_BYTES", "1000")
+    assert load_settings(root).process_bytes == 0
+    monkeypatch.setenv("DEFECTLOOP_MEMORY_BYTES", "much")
+    with pytest.raises(ParamsError, match=r"E330 DEFECTLOOP_MEMORY_BYTES='much'"):
+        load_settings(root)
+
+
 def test_features_never_take_more_than_half_of_what_the_disk_has_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

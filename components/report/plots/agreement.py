@@ -25,7 +25,7 @@ def agreement(check: SyntheticCheck) -> str:
             label = None if detector in said else detector
             said.add(detector)
             axes.plot(synthetic, real, marker, color=colour, markersize=6, label=label, ls="none")
-        axes.legend(frameon=False, fontsize=8, loc="upper left")
+        axes.legend(frameon=False, fontsize=8, loc="best")
         axes.set(
             xlim=ends, ylim=ends, xlabel="on synthetic defects", ylabel="on real defects",
             title=f"{check.metric} of each candidate, tune set",

@@ -116,8 +116,8 @@ def apart(wanted: Sequence[float], gap: float) -> list[float]:
 
 
 def series(names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return colour and marker for each name, in order of first appearance."""
-    distinct = list(dict.fromkeys(names))
+    """Return colour and marker for each name: the same in every plot of a page that has them all."""
+    distinct = sorted(set(names))
     return {
         name: (SERIES[i % len(SERIES)], MARKERS[i % len(MARKERS)])
         for i, name in enumerate(distinct)

@@ -1,12 +1,12 @@
 """The page of a study: one file, every word escaped, the verdict in its first lines."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from components.records import Latency
+from components.records import Latency, StepTiming
 from components.report.plots.study import Timed, beats
 from components.report.study import render_study
 from components.report.study_docs import standalone, write_docs
@@ -147,3 +147,11 @@ def test_a_study_of_the_stations_sets_says_so_and_never_names_the_papers(tmp_pat
     assert "the station's own sets: the whole report set, nothing tuned" in text
     assert "learn from the normals of the station's fit and tune sets" in text
     assert "papers' protocol" not in text
+
+
+def test_what_was_predicted_stands_beside_what_the_cells_took(tmp_path: Path) -> None:
+    step = StepTiming(
+        step="cells", started=datetime(2026, 11, 22, tzinfo=UTC), wall_s=150, predicted_s=120
+    )
+    text = render_study(summary(steps=(step,)), three(), tmp_path).read_text(encoding="utf-8")
+    assert "The step of the cells took 2:30 min, of 2:00 min predicted." in text

@@ -1,5 +1,6 @@
 """The tuning part of the pages: what decided, the σ curve, what synthetic defects are worth."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from components.agreement import synthetic_check
 from components.records import NoisePoint, TuningEvidence
 from components.report.blocks import Plot, Table, Text
 from components.report.plots.agreement import agreement
+from components.report.plots.canvas import series
 from components.report.plots.noise_curve import noise_curve
 from components.report.sections.tuning import study, tuning_blocks
 from components.report.tune_console import closing_lines
@@ -130,3 +132,16 @@ def test_the_last_lines_set_the_best_against_the_default(default: str, words: st
     assert words in best
     assert lines[-1] == "Next     defectloop run elpv --profile quick"
     assert "Decided by input_noise 70 %, detector 30 %" in lines
+
+
+def test_a_detector_has_one_colour_in_every_plot_of_the_page() -> None:
+    seen, again = series(["padim", "stfpm", "padim"]), series(["stfpm", "padim"])
+    assert seen == again
+    assert len(set(seen.values())) == 2
+
+
+def test_a_study_without_a_failure_says_so_without_a_table(tmp_path: Path) -> None:
+    good = tuple(t for t in summary().trials if t.state == "complete")
+    page = render_tuning(summary(trials=good), tmp_path).read_text(encoding="utf-8")
+    assert "None: every trial was measured." in page
+    assert "None: every trial" not in render_tuning(summary(), tmp_path).read_text("utf-8")
