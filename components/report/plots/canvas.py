@@ -116,7 +116,7 @@ def apart(wanted: Sequence[float], gap: float) -> list[float]:
 
 
 def series(names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return colour and marker for each name: the same in every plot of a page that has them all."""
+    """Return colour and marker for each name, the same wherever the same names are shown."""
     distinct = sorted(set(names))
     return {
         name: (SERIES[i % len(SERIES)], MARKERS[i % len(MARKERS)])
