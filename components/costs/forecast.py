@@ -59,9 +59,10 @@ def fit_cost(params: TrainParams, images: Images, pace: Pace) -> Cost:
     batch = 1.0 if one_pass else _STEP * params.batch_size / TIMED_BATCH
     activations = backbone.bytes_at(size) * batch
     maps_bytes = _PIXEL_BYTES * 1e6 * scored_mp
+    pass_s = detector.relative_cost * backbone.seconds_at(size)
     return Cost(
-        backbone_fit_s=passes * backbone.seconds_at(size),
-        backbone_scored_s=images.num_scored * backbone.seconds_at(size),
+        backbone_fit_s=passes * pass_s,
+        backbone_scored_s=images.num_scored * pass_s,
         other_s=own[0] + read_s + maps_s + ranked_s,
         peak_bytes=pace.imports_bytes + activations + max(own[1], maps_bytes),
     )

@@ -130,6 +130,11 @@ class DetectorParams(Params):
         backbone = info.data.get("backbone")
         return layers if backbone is None else checked_layers(backbone, layers)
 
+    @property
+    def relative_cost(self) -> float:
+        """What one image costs in passes of the whole backbone; the cost preview reads it."""
+        return 1.0
+
     def build(self, store: "WeightStore | None", image_size_px: int, seed: int) -> "Network":
         """Return an unfitted network of square images; None: a saved state will fill it."""
         raise NotImplementedError(f"{type(self).__name__} builds no network")

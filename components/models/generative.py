@@ -73,6 +73,11 @@ class Generative(DetectorParams):
             )
         return self
 
+    @property
+    def relative_cost(self) -> float:
+        """An encoder and its mirror image, whose work grows with the square of their width."""
+        return 2 * (self.base_width / VGG_WIDTH) ** 2
+
     def build(
         self, store: "WeightStore | None", image_size_px: int, seed: int
     ) -> "GenerativeNetwork":

@@ -55,6 +55,11 @@ class ReverseDistillation(DetectorParams):
             )
         return self
 
+    @property
+    def relative_cost(self) -> float:
+        """An encoder and a decoder of about its size."""
+        return 2.0
+
     def build(
         self, store: "WeightStore | None", image_size_px: int, seed: int
     ) -> "ReverseDistillationNetwork":

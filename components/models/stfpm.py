@@ -33,6 +33,11 @@ class Stfpm(DetectorParams):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=1e-4, ge=0)
 
+    @property
+    def relative_cost(self) -> float:
+        """A teacher and a student of the same size."""
+        return 2.0
+
     def build(self, store: "WeightStore | None", image_size_px: int, seed: int) -> "StfpmNetwork":
         """Return an untrained network of square images; None: a saved state will fill it."""
         from components.models.networks.stfpm import StfpmNetwork

@@ -8,6 +8,7 @@ from components.augment import corruption
 from components.costs.forecast import Images, fit_cost, timed_alone
 from components.costs.pace import BackbonePace, Pace
 from components.models.dfm import Dfm
+from components.models.generative import Generative
 from components.models.padim import Padim
 from components.models.patchcore import Patchcore
 from components.models.stfpm import Stfpm
@@ -47,6 +48,14 @@ def test_what_is_neither_backbone_nor_detector_is_reading_maps_and_ranking() -> 
     assert cost(Dfm()).other_s == pytest.approx(reading + maps + ranking)
 
 
+def test_an_encoder_of_a_quarter_of_the_width_with_its_decoder_costs_an_eighth() -> None:
+    whole, narrow = (
+        cost(Generative(base_width=width, weights="random", num_epochs=1)) for width in (64, 16)
+    )
+    assert narrow.backbone_fit_s == pytest.approx(whole.backbone_fit_s / 16)
+    assert Generative(base_width=16, weights="random").relative_cost == pytest.approx(1 / 8)
+
+
 def test_a_coreset_costs_features_times_picks_times_dimensions() -> None:
     num, picks = 10 * 32**2, 102  # 10,240 patches, 1 % of them
     greedy = num * picks * 152 / 1e9
@@ -63,7 +72,8 @@ def test_covariances_cost_their_dimensions_cubed_at_each_place() -> None:
 
 
 def test_epochs_and_augmented_copies_multiply_the_passes() -> None:
-    assert cost(Stfpm(num_epochs=7)).backbone_fit_s == pytest.approx(3 * 7 * 10 * 0.02)
+    # ten images, seven epochs, each a step of three passes of a teacher and of a student
+    assert cost(Stfpm(num_epochs=7)).backbone_fit_s == pytest.approx(2 * 3 * 7 * 10 * 0.02)
     copied = cost(Dfm(), augment=(corruption("rotate"),), augment_copies=2)
     assert copied.backbone_fit_s == pytest.approx(3 * 10 * 0.02)
 
