@@ -158,7 +158,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = params.detector.build(store, params.image_size_px, seed)
-        drawn = _TrainingImages(params, manifest, records, seed, network.num_epochs)
+        drawn = _TrainingImages(params, manifest, records, seed)
         images: Batches = drawn
         if watch is not None:
             due, look = watch
@@ -203,7 +203,6 @@ class _TrainingImages:
         manifest: Manifest,
         records: Sequence[ImageRecord],
         seed: int,
-        num_epochs: int,
     ) -> None:
         self.params = params
         self.paths = [manifest.path(record) for record in records]
@@ -211,7 +210,7 @@ class _TrainingImages:
         self.seed = seed
         noise, is_left = params.input_noise, params.detector.facts.own_noise
         self.input_noise, self._added_noise = (noise, 0.0) if is_left else (0.0, noise)
-        self.one_pass = num_epochs == 1
+        self.one_pass = params.detector.facts.training == "one pass"
         size = len(records) * params.image_size_px**2 * 2
         self._keeps = not self.one_pass and not params.augment and size <= _CACHE_BYTES
         self._kept: dict[int, NDArray[np.float16]] = {}

@@ -11,6 +11,7 @@ from components.errors import ParamsError, PipelineError
 from components.station import StationConfig, load_station
 from components.studies.params import Profile, StudyParams, load_detectors, load_study
 from flows.console import StepBoard
+from flows.model_file import tuned_on
 from flows.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def _run(
     configs = {name: load_station(settings.params_dir, name) for name in study.stations}
     detectors = load_detectors(settings.params_dir, study.detectors)
     _check_only(only, study, configs)
+    _check_tuned(settings.params_dir, study)
     from components.stores.tracking import Tracking
     from flows.benchmark import NUM_STEPS, Bench, run_benchmark
     from flows.study_cells import EXPERIMENT
@@ -139,6 +141,24 @@ def _wanted(only: Sequence[str]) -> dict[str, tuple[str, ...]]:
             )
         found[field] = (*found.get(field, ()), word)
     return found
+
+
+def _check_tuned(params_dir: Path, study: StudyParams) -> None:
+    """Refuse to test a model on the images that it was chosen on.
+
+    Raises:
+        ParamsError: E249 a model that was tuned on a station of a study with official sets.
+    """
+    if study.sets == "station":
+        return
+    for name in study.detectors:
+        station = tuned_on(params_dir, name)
+        if station in study.stations:
+            raise ParamsError(
+                "E249",
+                f"{name} was chosen on images of {station} that study {study.name} tests on.",
+                "Give the study `sets: station`, which tests on the report set alone.",
+            )
 
 
 def _check_only(

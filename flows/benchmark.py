@@ -22,7 +22,7 @@ from components.station import StationConfig
 from components.stores.tracking import Tracking
 from components.stores.versions import git_sha
 from components.studies.cells import CellJob
-from components.studies.forecast import Past
+from components.studies.forecast import Past, pair_of
 from components.studies.formats import write_tables
 from components.studies.papers import against_papers, datasets_of, read_papers
 from components.studies.params import Profile, StudyParams
@@ -99,8 +99,9 @@ def _benchmark(opaque: _Opaque) -> tuple[StudySummary, tuple[Row, ...]]:
     try:
         cells = Cells(bench.tracking, parent, bench.settings, bench.study, bench.profile, images)
         missing = cells.look_up(todo.jobs)
-        with open_pool(_preview(bench, todo, missing, cells)):
-            summary, rows = _measure(bench, images, todo, missing, cells)
+        settings, todo = _preview(bench, todo, missing, cells)
+        with open_pool(settings):
+            summary, rows = _measure(bench, images, todo, settings.workers, cells)
     except BaseException:
         bench.tracking.close_cycle(parent, "FAILED", {}, {}, None)
         raise
@@ -139,9 +140,10 @@ def _portable(bench: Bench, skipped: Skipped) -> Skipped:
 
 
 def _measure(
-    bench: Bench, images: StudyImages, todo: Plan, missing: tuple[CellJob, ...], cells: Cells
+    bench: Bench, images: StudyImages, todo: Plan, workers: int, cells: Cells
 ) -> tuple[StudySummary, tuple[Row, ...]]:
     with bench.board.step("cells") as step:
+        missing = cells.look_up(todo.jobs)
         cells.run(missing, step)
         failed = sum(record.state == "failed" for record in cells.records.values())
         step.reused = not missing
@@ -175,7 +177,7 @@ def _measure(
         comparisons=compared,
         steps=tuple(bench.board.timings),
         hardware=hardware(),
-        workers=bench.settings.workers,
+        workers=workers,
         lineage=_lineage(bench),
         reproduce=bench.command,
     )
@@ -185,11 +187,13 @@ def _measure(
     return summary, rows
 
 
-def _preview(bench: Bench, todo: Plan, missing: tuple[CellJob, ...], cells: Cells) -> Settings:
-    """Say what is about to happen before it takes time; return the settings that fit.
+def _preview(
+    bench: Bench, todo: Plan, missing: tuple[CellJob, ...], cells: Cells
+) -> tuple[Settings, Plan]:
+    """Say what is about to happen before it takes time; return the settings and cells that fit.
 
     Raises:
-        PipelineError: E333, the costliest cell does not fit the memory.
+        PipelineError: E245 no cell fits the memory.
     """
     reused = len(todo.jobs) - len(missing)
     past = [
@@ -203,10 +207,19 @@ def _preview(bench: Bench, todo: Plan, missing: tuple[CellJob, ...], cells: Cell
         for found in bench.tracking.history(EXPERIMENT, "cell", limit=500)
     ]
     guess = study_forecast(bench.settings, missing, cells.looks(missing), past)
-    bench.board.say(f"{len(todo.jobs)} cells, {reused} of them reused; the rest: {guess.words}")
-    for skipped in todo.skipped:
-        bench.board.say(f"  left out  {skipped.what}: {skipped.reason}")
-    return announce_study(bench.settings, guess, bench.board)
+    bench.board.say(f"{len(todo.jobs)} cells, {reused} of them reused")
+    settings, too_large = announce_study(bench.settings, guess, bench.board)
+    left = {job.key.name for job in missing if pair_of(job) in too_large}
+    skipped = tuple(Skipped(what=pair, reason=reason) for pair, reason in too_large.items())
+    fitting = Plan(
+        tuple(job for job in todo.jobs if job.key.name not in left), (*todo.skipped, *skipped)
+    )
+    for one in fitting.skipped:
+        bench.board.say(f"  left out  {one.what}: {one.reason}")
+    if not fitting.jobs:
+        reasons = "; ".join(f"{s.what} {s.reason}" for s in skipped)
+        raise PipelineError("E245", f"Nothing to run: {reasons}.", "Mend one of these.")
+    return settings, fitting
 
 
 def _planned(bench: Bench) -> tuple[Skipped, ...]:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import yaml
 
 from components.errors import ParamsError
+from components.models import KINDS
 
 if TYPE_CHECKING:
     from components.tune.summary import TuneSummary
 
 _MARK = "# Found by tuning"  # begins every file that may be written over
+_ORIGIN = re.compile(rf"{_MARK} (?P<station>[a-z0-9_]+) ")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -27,13 +29,16 @@ class ModelFile:
         """Return the file of a name, before any work is done for it.
 
         Raises:
-            ParamsError: E347 a name that is none; E348 a file that a person wrote has this name.
+            ParamsError: E347 a name that is none; E348 a kind, or a file that a
+                person wrote, has this name.
         """
         if not _NAME.fullmatch(name):
             raise ParamsError(
                 "E347", f"--save {name!r} is no name.", "Use a to z, 0 to 9 and _ (a letter first)."
             )
         path = params_dir / "models" / f"{name}.yaml"
+        if name in KINDS:
+            raise ParamsError("E348", f"{name} is a kind of detector.", "Save under another name.")
         if path.is_file() and not path.read_text(encoding="utf-8").startswith(_MARK):
             raise ParamsError(
                 "E348", f"{path} was not written by tuning.", "Save under another name."
@@ -60,3 +65,10 @@ class ModelFile:
         part = self.path.with_name(f".{self.path.name}.part")
         part.write_text(head + text, encoding="utf-8")
         part.replace(self.path)
+
+
+def tuned_on(params_dir: Path, name: str) -> str | None:
+    """Return the station on whose tune set a model was found; None for one that was not tuned."""
+    path = params_dir / "models" / f"{name}.yaml"
+    found = _ORIGIN.match(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return found["station"] if found else None

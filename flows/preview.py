@@ -14,7 +14,7 @@ from components.costs.preview import Counts, Preview, candidates, fitting, previ
 from components.costs.stages import Bytes, stage_seconds
 from components.data.manifest import read_manifest
 from components.errors import StoreError
-from components.memory import available_bytes
+from components.memory import PARENT_BYTES, available_bytes
 from components.records import Split
 from components.station import Station, StationConfig, StudySize
 from components.stores.versions import ORDER, locked_files, stale_stages
@@ -77,32 +77,40 @@ def study_forecast(
 ) -> Forecast:
     """Predict a study's cells, what never ran here by calibration (done if there is any cell)."""
     if not jobs:
-        return forecast(jobs, looks, past, settings.workers)
+        return forecast(jobs, looks, past)
     names = {job.params.detector.backbone for job in jobs}
     machine = calibration(settings, sorted({part for n in names for part in timed_alone(n)}))
-    return forecast(jobs, looks, past, settings.workers, machine)
+    return forecast(jobs, looks, past, machine)
 
 
-def announce_study(settings: Settings, found: Forecast, board: StepBoard) -> Settings:
-    """Say what a study will hold and remember what it will take; return the settings that fit.
+def announce_study(
+    settings: Settings, found: Forecast, board: StepBoard
+) -> tuple[Settings, dict[str, str]]:
+    """Say what a study's cells will take and hold; return the settings that fit.
 
-    Raises:
-        PipelineError: E333, not even one process fits the memory.
+    Beside them, by detector and backbone: why it does not fit even alone, where it does not. The
+    board remembers a prediction only of cells that all have one.
     """
-    if not found.process_bytes:
-        return settings
-    whole = Preview(
-        steps={"cells": found.wall_s or 0.0},
-        process_bytes=found.process_bytes,
-        workers=settings.workers,
-        asked_workers=settings.workers,
-        costliest=found.costliest,
-        guessed=False,
-    )
-    fits = fitting(whole, _room_bytes(settings))
-    board.say(words(fits)[1])
-    board.predicted_s, board.predicted_bytes = dict(fits.steps), fits.peak_bytes
-    return replace(settings, workers=fits.workers)
+    room = _room_bytes(settings) - PARENT_BYTES
+    too_large = {
+        pair: f"needs about {peak / 1e9:.1f} GB in one process, {max(room, 0) / 1e9:.1f} GB are "
+        "free or declared: take smaller images or batches, or fewer images"
+        for pair, peak in found.peaks.items()
+        if peak > room
+    }
+    kept = [peak for pair, peak in found.peaks.items() if pair not in too_large]
+    fits = min(settings.workers, int(room // max(kept))) if kept else settings.workers
+    board.say(f"cells that are not there yet: {found.words(fits)}")
+    if kept:
+        whole = PARENT_BYTES + fits * max(kept)
+        shrunk = f" instead of {settings.workers}, which do not fit" * (fits < settings.workers)
+        board.say(f"about {whole / 1e9:.1f} GB: {fits} at a time{shrunk}")
+        board.predicted_bytes = int(whole)
+    if found.coreset:
+        board.say(found.coreset)
+    if not (found.unknown or too_large):
+        board.predicted_s = {"cells": found.wall_s(fits)}
+    return replace(settings, workers=fits), too_large
 
 
 def _room_bytes(settings: Settings) -> int:
@@ -175,7 +183,9 @@ def count_images(settings: Settings, station: Station) -> Counts:
     return Counts(
         num_fit=len(manifest.of(Split.FIT, label=0)),
         num_tune=len(manifest.of(Split.TUNE)),
-        num_synthetic=len(read_manifest(path, drawn).records) if path.is_file() else 0,
+        num_synthetic=len(read_manifest(path, drawn).records)
+        if path.is_file()
+        else _num_drawn(station),
         num_report=len(manifest.of(Split.REPORT)),
         num_images=len(manifest.records),
         megapixels=sum(areas) / max(1, len(areas)) / 1e6,
@@ -184,15 +194,19 @@ def count_images(settings: Settings, station: Station) -> Counts:
 
 
 def _guess(station: Station, num_images: int) -> Counts:
-    split, drawn = station.split, station.synthesize
+    split = station.split
     normal, defective = _NORMAL * num_images, (1 - _NORMAL) * num_images
     granted = split.real_defect_share * defective
     return Counts(
         num_fit=round(split.fit * normal),
         num_tune=round(split.tune * normal + granted),
-        num_synthetic=drawn.num_per_kind * len(drawn.kinds),
+        num_synthetic=_num_drawn(station),
         num_report=round(split.report * normal + defective - granted),
         num_images=num_images,
         megapixels=_GUESSED_MEGAPIXELS,
         guessed=True,
     )
+
+
+def _num_drawn(station: Station) -> int:
+    return station.synthesize.num_per_kind * len(station.synthesize.kinds)

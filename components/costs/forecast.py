@@ -5,6 +5,7 @@ covariances, the search, maps and their ranking. What a gradient step costs besi
 pass is taken to be as much again twice over. Peaks are of one process.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from components.costs.pace import TIMED_BATCH, BackbonePace, Pace
@@ -56,7 +57,7 @@ def fit_cost(params: TrainParams, images: Images, pace: Pace) -> Cost:
     scored_mp = images.num_scored * images.megapixels
     maps_s = images.num_scored * size**2 / 1e6 * pace.map_s
     ranked_s = _RANKINGS * scored_mp * pace.rank_s
-    batch = 1.0 if one_pass else _STEP * params.batch_size / TIMED_BATCH
+    batch = 1.0 if one_pass else _STEP * min(params.batch_size, images.num_fit) / TIMED_BATCH
     activations = backbone.bytes_at(size) * batch
     maps_bytes = _PIXEL_BYTES * 1e6 * scored_mp
     pass_s = detector.relative_cost * backbone.seconds_at(size)
@@ -91,6 +92,12 @@ def coreset_plan(params: TrainParams, images: Images) -> CoresetPlan | None:
     num = images.num_fit * (1 + params.augment_copies) * _patches(params)
     # The bound here is on memory that is asked for, not on what this machine has.
     return plan_coreset(num, _dims(params), max(1, int(num * ratio)), budget_bytes=1 << 60)
+
+
+def largest_plan(plans: Iterable[CoresetPlan | None]) -> str:
+    """Return the plan of the coreset that takes the most memory, in words; "" without any."""
+    found = [plan for plan in plans if plan is not None]
+    return f"largest {max(found, key=lambda plan: plan.total_bytes)}" if found else ""
 
 
 def _gaussians(params: TrainParams, images: Images, pace: Pace) -> tuple[float, float] | None:

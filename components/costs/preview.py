@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from components.costs.forecast import Cost, Images, coreset_plan, fit_cost
+from components.costs.forecast import Cost, Images, coreset_plan, fit_cost, largest_plan
 from components.costs.pace import Pace
 from components.errors import PipelineError
 from components.memory import PARENT_BYTES
@@ -39,7 +39,7 @@ class Preview:
     asked_workers: int
     costliest: str  # the candidate with the highest peak
     guessed: bool
-    coreset: str = ""  # how that candidate's coreset fits into the memory, where it has one
+    coreset: str = ""  # how the largest of all candidates lies in memory, where there is one
 
     @property
     def seconds(self) -> float:
@@ -94,7 +94,6 @@ def preview(
     steps["evaluate"] += stressed * (image_s + _CORRUPTED * read_s)
     peaks = [max(a.peak_bytes, b.peak_bytes) for a, b in zip(costs, refits, strict=True)]
     highest = max(range(len(peaks)), key=peaks.__getitem__)
-    plan = coreset_plan(tried[highest], refit)
     return Preview(
         steps=steps,
         process_bytes=peaks[highest],
@@ -102,7 +101,7 @@ def preview(
         asked_workers=workers,
         costliest=tried[highest].name,
         guessed=counts.guessed,
-        coreset=str(plan) if plan is not None else "",
+        coreset=largest_plan(coreset_plan(params, refit) for params in tried),
     )
 
 
@@ -141,8 +140,9 @@ def fitting(found: Preview, available_bytes: int) -> Preview:
         raise PipelineError(
             "E333",
             f"{found.costliest} needs about {_gb(found.process_bytes)} in one process, and "
-            f"{_gb(max(room, 0))} are free beside the run itself.",
-            "Take a smaller coreset_ratio, image_size_px or max_fit_images, or free some memory.",
+            f"{_gb(max(room, 0))} are free or declared beside the run itself.",
+            "Take a smaller coreset_ratio, image_size_px, batch_size or max_fit_images, free some "
+            "memory, or declare more in DEFECTLOOP_MEMORY_BYTES.",
         )
     workers = min(found.workers, fits)
     slower = found.workers / workers
@@ -160,7 +160,7 @@ def words(found: Preview) -> tuple[str, ...]:
     memory = f"about {_gb(found.peak_bytes)}: {processes} of up to {_gb(found.process_bytes)}"
     if found.workers < found.asked_workers:
         memory += f" instead of {found.asked_workers}, which do not fit"
-    return time, memory, *([f"largest {found.coreset}"] if found.coreset else [])
+    return time, memory, *([found.coreset] if found.coreset else [])
 
 
 def _severities(config: StationConfig) -> list[float]:

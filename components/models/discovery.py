@@ -20,18 +20,26 @@ def detectors_in(package: str, folders: Iterable[str]) -> dict[str, type[Detecto
         TypeError: a module defines a detector that is none, or several; its file is named.
     """
     names = [found.name for found in iter_modules(folders) if not found.ispkg]
-    modules = {name: import_module(f"{package}.{name}") for name in sorted(names)}
+    modules = {name: _imported(package, name) for name in sorted(names)}
     found = {name: _detector_of(module) for name, module in modules.items()}
     return {kind: detector for kind, detector in found.items() if detector is not None}
 
 
+def _imported(package: str, name: str) -> ModuleType:
+    """Import a module; a class that states no facts cannot be made, and its file is named."""
+    try:
+        return import_module(f"{package}.{name}")
+    except TypeError as error:
+        raise TypeError(f"{package}.{name}: {error}") from error
+
+
 def _detector_of(module: ModuleType) -> type[DetectorParams] | None:
     """Return the detector that a module defines; None for one that merely uses them."""
+    members = dict.fromkeys(filter(inspect.isclass, vars(module).values()))  # each class once
     defined = [
         member
-        for member in vars(module).values()
-        if inspect.isclass(member)
-        and issubclass(member, DetectorParams)
+        for member in members
+        if issubclass(member, DetectorParams)
         and member is not DetectorParams
         and member.__module__ == module.__name__
     ]

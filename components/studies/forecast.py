@@ -1,10 +1,10 @@
 """How long a study will take and what it will hold: from cells of before, else from calibration."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
-from components.costs.forecast import Images, fit_cost, timed_alone
+from components.costs.forecast import Images, coreset_plan, fit_cost, largest_plan, timed_alone
 from components.costs.pace import Pace
 from components.studies.cells import CellJob
 
@@ -22,21 +22,24 @@ class Past:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Predicted wall time, None where it is unknown for every cell; what nothing is known of."""
+    """What the cells of a study take, as far as it is known."""
 
-    wall_s: float | None
-    unknown: tuple[str, ...]
-    process_bytes: float = 0.0  # the peak of one process; 0 where the machine is not calibrated
-    costliest: str = ""  # the cell that has it
+    cells_s: float  # of all known cells, one after the other
+    num_cells: int
+    unknown: tuple[str, ...] = ()  # detector/backbone of which nothing is known
+    peaks: Mapping[str, float] = field(default_factory=dict)  # the known ones': bytes of a process
+    coreset: str = ""  # how the largest coreset lies in memory, where there is one
 
-    @property
-    def words(self) -> str:
+    def wall_s(self, workers: int) -> float:
+        """Return how long the known cells take in some processes."""
+        return self.cells_s / max(1, min(workers, self.num_cells))
+
+    def words(self, workers: int) -> str:
         """Return ``about 12 min``, with what the guess leaves out."""
-        if self.wall_s is None:
+        seconds = self.wall_s(workers)
+        if not seconds:
             return "duration unknown: no such cell was run here before" if self.unknown else "none"
-        if not self.wall_s and not self.unknown:
-            return "none"
-        about = f"about {self.wall_s / 60:.0f} min" if self.wall_s >= 90 else "under 2 min"
+        about = f"about {seconds / 60:.0f} min" if seconds >= 90 else "under 2 min"
         return about + (f" without {', '.join(self.unknown)} (never run here)" * bool(self.unknown))
 
 
@@ -44,32 +47,33 @@ def forecast(
     jobs: Sequence[CellJob],
     looks: Mapping[str, Images],
     past: Sequence[Past],
-    workers: int,
     machine: Pace | None = None,
 ) -> Forecast:
-    """Predict the wall time of cells, and the peak of the costliest.
+    """Predict the time of cells and the peak of each detector with each backbone.
 
     ``looks``: a cell's fingerprint -> the images that it fits and scores. What ran before, at that
     size, took some seconds an image (the median counts). Of the rest, what the calibration of this
     ``machine`` says; where it has none, other backbones of the detector stand in; else the pair of
-    detector and backbone is named as unknown.
+    detector and backbone is named as unknown. No peak is given that would rest on a guess.
     """
-    known, unknown, peaks = 0.0, dict[str, None](), {"": 0.0}
+    known, unknown, peaks = 0.0, dict[str, None](), dict[str, float]()
     for job in jobs:
         images = looks[job.fingerprint]
-        pair = f"{job.key.detector}/{job.key.backbone}"
         seconds = _seconds(job, images, past, machine)
         if seconds is None:
-            unknown[pair] = None
+            unknown[pair_of(job)] = None
         else:
             known += seconds
-        if machine is not None:
-            peaks[pair] = max(peaks.get(pair, 0), fit_cost(job.params, images, machine).peak_bytes)
-    wall_s = known / max(1, min(workers, len(jobs)))
-    costliest = max(peaks, key=peaks.__getitem__)
-    return Forecast(
-        wall_s if known or not jobs else None, tuple(unknown), peaks[costliest], costliest
-    )
+        if machine is not None and _is_timed(job, machine):
+            peak = fit_cost(job.params, images, machine).peak_bytes
+            peaks[pair_of(job)] = max(peaks.get(pair_of(job), 0.0), peak)
+    plans = (coreset_plan(job.params, looks[job.fingerprint]) for job in jobs)
+    return Forecast(known, len(jobs), tuple(unknown), peaks, largest_plan(plans))
+
+
+def pair_of(job: CellJob) -> str:
+    """Return a cell's detector and backbone as people read them."""
+    return f"{job.key.detector}/{job.key.backbone}"
 
 
 def num_images(job: CellJob, images: Images) -> int:

@@ -67,7 +67,7 @@ def candidates(
             try:
                 chosen = with_backbone(params, backbone)
                 if params.detector.weights == "pretrained":
-                    store.locate(chosen.detector.backbone)
+                    store.locate_all(chosen.detector.backbone)
                 found.append(Candidate(name, backbone, chosen))
             except (ValidationError, WeightsError) as error:
                 skipped.append(Skipped(what=f"{name}/{backbone}", reason=_reason(error)))

@@ -93,10 +93,9 @@ class StudySummary(Record):
     @property
     def protocol_words(self) -> str:
         """Whose sets are followed, what is read, and that nothing is chosen here."""
-        whose = (
-            "the papers' protocol" if self.study.sets == "official" else "the station's own sets"
-        )
-        return f"{whose}: {self.tested_on}, nothing tuned, nothing promoted"
+        if self.study.sets == "official":
+            return f"the papers' protocol: {self.tested_on}, nothing tuned, nothing promoted"
+        return f"the station's own sets: {self.tested_on}, nothing chosen on it, nothing promoted"
 
     @property
     def profile_note(self) -> str:

@@ -9,9 +9,12 @@ import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.errors import ParamsError, PipelineError
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
 
 JOURNAL, POSTGRES, SQLITE = "journal://", ("postgresql://", "postgresql+"), "sqlite://"
 # Network file systems as the kernel names them; what is not listed is taken for a local disk.
@@ -75,7 +78,7 @@ def _journal(path: Path) -> Any:
 
 def _postgres(url: str) -> Any:
     from optuna.storages import RDBStorage
-    from sqlalchemy.exc import DBAPIError, OperationalError
+    from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
     where = url.rpartition("@")[2]  # the part before may hold a password
     for pause_s in (*_PAUSES_S, None):
@@ -87,23 +90,32 @@ def _postgres(url: str) -> Any:
                 f"A study on {where} needs PostgreSQL's driver, which is not installed.",
                 "pip install 'psycopg[binary]', or use journal:///shared/folder/study.log.",
             ) from None
-        except OperationalError:
+        except (ArgumentError, ValueError) as error:
+            raise ParamsError(
+                "E341", f"No storage for a study at {where}: {error}.", REMEDY
+            ) from None
+        except OperationalError as error:
             raise PipelineError(
                 "E344",
-                f"The study's database {where} does not answer.",
-                "Start it, or unset DEFECTLOOP_STUDY_STORAGE for a study of this process alone.",
+                f"The study's database {where} cannot be reached: {_first_line(error)}.",
+                "Start it or mend the address; without DEFECTLOOP_STUDY_STORAGE a study is this "
+                "process's alone.",
             ) from None
         except DBAPIError as error:
             # Workers that start together make the tables of an empty database at the same time.
             if pause_s is None:
-                reason = str(error.orig).partition("\n")[0]
                 raise PipelineError(
                     "E344",
-                    f"The study's database {where} refuses its tables: {reason}.",
+                    f"The study's database {where} refuses its tables: {_first_line(error)}.",
                     "Give the user the right to create tables there.",
                 ) from None
             time.sleep(pause_s)
     raise AssertionError("the last try returns or raises")
+
+
+def _first_line(error: "DBAPIError") -> str:
+    """Return what the driver says, which names no password."""
+    return str(error.orig).partition("\n")[0]
 
 
 def with_driver(url: str) -> str:

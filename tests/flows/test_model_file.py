@@ -7,11 +7,12 @@ import pytest
 import yaml
 
 from components.errors import ParamsError
-from components.studies.params import load_detectors
+from components.studies.params import StudyParams, load_detectors
 from components.train import TrainParams
 from components.tune.summary import TuneSummary
+from flows.bench import _check_tuned
 from flows.cli import main
-from flows.model_file import ModelFile
+from flows.model_file import ModelFile, tuned_on
 from tests.components.report.test_tuning import summary
 from tests.flows.test_settings import workspace_like
 
@@ -58,6 +59,22 @@ def test_a_later_study_writes_over_an_earlier_one_but_never_over_a_persons(
     hand_made.write_text(yaml.safe_dump(PARAMS.model_dump(mode="json")), encoding="utf-8")
     with pytest.raises(ParamsError, match=r"E348 .*not written by tuning"):
         ModelFile.at(params_dir, "mine")
+
+
+def test_the_name_of_a_kind_is_taken(params_dir: Path) -> None:
+    with pytest.raises(ParamsError, match="E348 padim is a kind"):
+        ModelFile.at(params_dir, "padim")
+
+
+def test_a_tuned_model_is_not_tested_on_what_it_was_chosen_on(params_dir: Path) -> None:
+    ModelFile.at(params_dir, "solar_tuned").write(with_a_best_of(PARAMS))
+    assert tuned_on(params_dir, "solar_tuned") == "elpv"
+    assert tuned_on(params_dir, "absent") is None
+    values = {"name": "s", "title": "S", "stations": ["elpv"], "detectors": ["solar_tuned"]}
+    with pytest.raises(ParamsError, match=r"E249 solar_tuned was chosen on images of elpv"):
+        _check_tuned(params_dir, StudyParams.model_validate(values))
+    for changes in ({"sets": "station"}, {"stations": ["glue_line"]}):
+        _check_tuned(params_dir, StudyParams.model_validate(values | changes))
 
 
 @pytest.mark.parametrize("name", ["", "../away", "Big", "a b", "a" * 64, "1st"])

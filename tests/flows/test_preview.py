@@ -8,7 +8,6 @@ import pytest
 from components.costs.pace import hardware_digest
 from components.costs.preview import Preview
 from components.data.manifest import write_manifest
-from components.errors import PipelineError
 from components.station import load_station
 from components.studies.forecast import Forecast
 from flows import preview as module
@@ -71,7 +70,7 @@ def test_images_are_counted_where_they_were_prepared_and_guessed_before(
     manifest = parts(folder, num_normal=6, num_defective=2)
     write_manifest(manifest, folder / "manifest.parquet")
     counts = count_images(settings, station)
-    assert (counts.num_fit, counts.num_tune, counts.num_synthetic) == (6, 2, 0)
+    assert (counts.num_fit, counts.num_tune, counts.num_synthetic) == (6, 2, 120)
     assert (counts.num_images, counts.guessed) == (8, False)
     assert counts.megapixels == pytest.approx(96 * 96 / 1e6)
 
@@ -94,17 +93,35 @@ def test_a_study_runs_in_as_many_processes_as_its_costliest_cell_lets_fit(
 ) -> None:
     roomy = dataclasses.replace(settings, memory_bytes=5_000_000_000)
     board = StepBoard(4, quiet=True)
-    found = Forecast(60.0, (), process_bytes=2e9, costliest="padim/lite2")
-    assert announce_study(roomy, found, board).workers == 2  # 0.6 GB stay with the parent
-    assert board.predicted_s == {"cells": 120.0}
+    found = Forecast(240.0, 6, peaks={"padim/lite2": 2e9, "padim/lite0": 1e9})
+    fits, too_large = announce_study(roomy, found, board)
+    assert (fits.workers, too_large) == (2, {})  # 0.6 GB stay with the parent
+    assert board.predicted_s == {"cells": 120.0}  # six cells of 40 s, two at a time
+    assert board.predicted_bytes == 4_600_000_000
+
+
+def test_a_cell_that_does_not_fit_even_alone_is_left_out_and_the_others_run(
+    settings: Settings,
+) -> None:
     tight = dataclasses.replace(settings, memory_bytes=2_000_000_000)
-    with pytest.raises(PipelineError, match=r"E333 padim/lite2 needs about 2\.0 GB"):
-        announce_study(tight, found, board)
-    assert announce_study(tight, Forecast(60.0, ()), board) is tight
+    board = StepBoard(4, quiet=True)
+    found = Forecast(240.0, 6, peaks={"padim/lite2": 2e9, "padim/lite0": 1e9})
+    fits, too_large = announce_study(tight, found, board)
+    assert (fits.workers, list(too_large)) == (1, ["padim/lite2"])
+    assert "needs about 2.0 GB in one process, 1.4 GB are free" in too_large["padim/lite2"]
+    assert board.predicted_s == {}  # not all cells have a prediction
+
+
+def test_cells_of_which_nothing_is_known_leave_a_study_without_prediction(
+    settings: Settings,
+) -> None:
+    board = StepBoard(4, quiet=True)
+    fits, too_large = announce_study(settings, Forecast(10.0, 2, unknown=("a/b",)), board)
+    assert (fits, too_large, board.predicted_s) == (settings, {}, {})
 
 
 def test_a_study_without_cells_to_compute_calibrates_nothing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "calibration", None)
-    assert study_forecast(settings, (), {}, ()).words == "none"
+    assert study_forecast(settings, (), {}, ()).words(2) == "none"

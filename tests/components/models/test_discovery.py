@@ -63,6 +63,10 @@ def test_a_module_that_merely_uses_a_detector_is_none(found: Found) -> None:
     assert list(kinds) == ["ant"]
 
 
+def test_a_second_name_of_a_class_is_no_second_detector(found: Found) -> None:
+    assert list(found(ant=toy("Ant", "ant") + "\nOld = Ant\n")) == ["ant"]
+
+
 def test_sub_packages_are_not_looked_into(found: Found, tmp_path: Path) -> None:
     found(ant=toy("Ant", "ant"))
     (package,) = tmp_path.iterdir()

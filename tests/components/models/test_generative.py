@@ -214,7 +214,7 @@ def test_the_noise_level_goes_to_the_detector_and_not_into_its_inputs(tmp_path: 
 
     def given(detector: Any, noise: float) -> tuple[Tensor, float]:
         params = TrainParams(detector=detector, image_size_px=SIZE_PX, input_noise=noise)
-        batches = _TrainingImages(params, manifest, normals, 0, num_epochs=2)
+        batches = _TrainingImages(params, manifest, normals, 0)
         learned, _ = batches.divided(0.4)
         assert learned.input_noise == batches.input_noise
         return next(batches(0)), batches.input_noise

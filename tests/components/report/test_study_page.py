@@ -144,7 +144,7 @@ def test_a_profile_with_fewer_test_images_never_says_the_whole_set(tmp_path: Pat
 def test_a_study_of_the_stations_sets_says_so_and_never_names_the_papers(tmp_path: Path) -> None:
     made = summary(study=study(sets="station"))
     text = write_docs(made, three(), tmp_path).read_text(encoding="utf-8")
-    assert "the station's own sets: the whole report set, nothing tuned" in text
+    assert "the station's own sets: the whole report set, nothing chosen on it" in text
     assert "learn from the normals of the station's fit and tune sets" in text
     assert "papers' protocol" not in text
 

@@ -119,8 +119,8 @@ THIRTY = Images(num_fit=20, num_scored=10, megapixels=0.1)
 def test_the_forecast_is_images_times_the_median_pace_over_the_processes() -> None:
     past = [Past("padim", "lite0", 256, 100, s) for s in (10.0, 20.0, 90.0)]
     jobs = [cell("padim", "lite0")] * 2
-    found = forecast(jobs, {jobs[0].fingerprint: THIRTY}, past, workers=2)
-    assert found.wall_s == pytest.approx(2 * 30 * 0.2 / 2)
+    found = forecast(jobs, {jobs[0].fingerprint: THIRTY}, past)
+    assert found.wall_s(2) == pytest.approx(2 * 30 * 0.2 / 2)
     assert found.unknown == ()
 
 
@@ -128,18 +128,20 @@ def test_another_backbone_stands_in_and_an_unknown_detector_is_named() -> None:
     past = [Past("padim", "lite2", 256, 100, 10.0)]
     known, unknown = cell("padim", "lite0"), cell("patchcore", "lite0")
     images = {known.fingerprint: THIRTY, unknown.fingerprint: THIRTY}
-    found = forecast([known, unknown], images, past, workers=1)
-    assert (found.wall_s, found.unknown) == (pytest.approx(3.0), ("patchcore/lite0",))
-    assert "without patchcore/lite0" in found.words
-    assert "unknown" in forecast([unknown], images, past, workers=1).words
+    found = forecast([known, unknown], images, past)
+    assert (found.wall_s(1), found.unknown) == (pytest.approx(3.0), ("patchcore/lite0",))
+    assert "without patchcore/lite0" in found.words(1)
+    assert "unknown" in forecast([unknown], images, past).words(1)
 
 
 def test_what_never_ran_here_is_predicted_from_the_machines_calibration() -> None:
     job = cell("patchcore", "lite0")
-    found = forecast([job], {job.fingerprint: THIRTY}, [], 1, PACE)
+    found = forecast([job], {job.fingerprint: THIRTY}, [], PACE)
     cost = fit_cost(job.params, THIRTY, PACE)
-    assert (found.wall_s, found.unknown) == (pytest.approx(cost.seconds), ())
-    assert (found.process_bytes, found.costliest) == (cost.peak_bytes, "patchcore/lite0")
+    assert (found.cells_s, found.unknown) == (pytest.approx(cost.seconds), ())
+    assert found.peaks == {"patchcore/lite0": cost.peak_bytes}
+    # 20 images of 32 x 32 patches, 1 % of them picked
+    assert found.coreset.startswith("largest coreset of 204 of 20,480 × 152 features")
 
 
 def test_what_ran_here_counts_more_than_a_calibration_but_other_backbones_count_less() -> None:
@@ -147,8 +149,8 @@ def test_what_ran_here_counts_more_than_a_calibration_but_other_backbones_count_
     looks = {job.fingerprint: THIRTY}
     same = [Past("padim", "lite0", 256, 100, 10.0)]
     other = [Past("padim", "lite2", 256, 100, 10.0)]
-    assert forecast([job], looks, same, 1, PACE).wall_s == pytest.approx(3.0)
-    assert forecast([job], looks, other, 1, PACE).wall_s == pytest.approx(
+    assert forecast([job], looks, same, PACE).cells_s == pytest.approx(3.0)
+    assert forecast([job], looks, other, PACE).cells_s == pytest.approx(
         fit_cost(job.params, THIRTY, PACE).seconds
     )
 
@@ -156,10 +158,21 @@ def test_what_ran_here_counts_more_than_a_calibration_but_other_backbones_count_
 def test_a_backbone_that_cannot_be_timed_alone_stays_unknown() -> None:
     job = cell("padim", "lite0")
     machine = PACE.model_copy(update={"backbones": {}})
-    assert forecast([job], {job.fingerprint: THIRTY}, [], 1, machine).unknown == ("padim/lite0",)
+    found = forecast([job], {job.fingerprint: THIRTY}, [], machine)
+    assert (found.unknown, found.peaks) == (("padim/lite0",), {})
 
 
 def test_augmented_copies_are_looked_at_too() -> None:
     job = cell("padim", "lite0")
     twice = job.model_copy(update={"params": job.params.replaced(augment_copies=2)})
     assert (num_images(job, THIRTY), num_images(twice, THIRTY)) == (30, 70)
+
+
+def test_a_detector_without_pretrained_weights_is_a_candidate() -> None:
+    detectors = load_detectors(ROOT / "params", ["ganomaly", "draem"])
+    rows, skipped = candidates(detectors, ("lite0",), WeightStore())
+    assert [(row.detector, row.backbone) for row in rows] == [
+        ("ganomaly", "none"),
+        ("draem", "none"),
+    ]
+    assert skipped == ()

@@ -86,7 +86,22 @@ def test_an_address_of_no_known_kind_is_an_error() -> None:
         open_study("mysql://host/db", "a", ["maximize"])
 
 
-def test_a_database_without_its_driver_says_what_to_install_and_no_password() -> None:
+@pytest.mark.parametrize(
+    "address", ["postgresql+nosuch://ada:secret@host/db", "postgresql://ada:secret@host:port/db"]
+)
+def test_an_address_that_no_driver_takes_is_an_error_without_the_password(address: str) -> None:
+    with pytest.raises(PipelineError, match="E341 No storage for a study at host") as raised:
+        storage._postgres(address)
+    assert "secret" not in str(raised.value)
+
+
+def test_a_database_without_its_driver_says_what_to_install_and_no_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise ImportError("psycopg")
+
+    monkeypatch.setattr("optuna.storages.RDBStorage", missing)
     with pytest.raises(
         PipelineError, match=r"E344 .*host\.invalid/db needs .*psycopg\[binary\]"
     ) as raised:
@@ -109,6 +124,21 @@ def test_the_driver_that_is_installed_is_taken(
     assert storage.with_driver("postgresql://ada@host/db") == expected
     named = "postgresql+pg8000://ada@host/db"
     assert storage.with_driver(named) == named
+
+
+def test_a_database_that_cannot_be_reached_is_told_with_the_drivers_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    def refused(*_: object, **__: object) -> None:
+        raise OperationalError("connect", {}, Exception("password authentication failed\nmore"))
+
+    monkeypatch.setattr("optuna.storages.RDBStorage", refused)
+    match = r"E344 .*host/db cannot be reached: password authentication failed\."
+    with pytest.raises(PipelineError, match=match) as raised:
+        storage._postgres("postgresql://ada:secret@host/db")
+    assert "secret" not in str(raised.value)
 
 
 def test_a_table_that_another_worker_makes_just_now_is_waited_for(
