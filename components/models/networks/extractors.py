@@ -1,8 +1,8 @@
 """Feature extractors of the three ways in which backbones are built: B3HW → dict of BCHW.
 
 Each offers ``network``, what a weight file fills; ``cut()``, which drops what lies beyond the
-deepest layer; ``fold()``, which folds frozen batch norms away. Networks whose weights will be
-read from a file are built on the meta device, where drawing random ones costs nothing.
+deepest layer; ``fold()``, which folds frozen batch norms and paddings away. Networks whose weights
+will be read from a file are built on the meta device, where drawing random ones costs nothing.
 """
 
 from contextlib import nullcontext
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from components.models.backbones.entry import Backbone
 from components.models.networks import TimmFeatureExtractor
-from components.models.networks.folding import fold_batch_norms
+from components.models.networks.folding import fold_batch_norms, fold_same_paddings
 from components.models.networks.remembering import Remembering
 
 
@@ -37,8 +37,9 @@ class TimmMaps(Remembering, TimmFeatureExtractor):
             self.feature_extractor.blocks = self.feature_extractor.blocks[: deepest + 1]
 
     def fold(self) -> None:
-        """Fold the batch norms of the frozen network."""
+        """Fold batch norms and one-sided paddings of the frozen network."""
         fold_batch_norms(self.feature_extractor)
+        fold_same_paddings(self.feature_extractor)
 
 
 class Trunk(Remembering):

@@ -1,11 +1,12 @@
-"""Folding batch norms changes no feature, whatever the family of the backbone."""
+"""Folding changes no feature, whatever the family of the backbone."""
 
 import pytest
 import torch
+from timm.layers import Conv2dSame
 from torch import nn
 
 from components.models.backbones import BACKBONES, BackboneName, load_backbone
-from components.models.networks.folding import fold_batch_norms
+from components.models.networks.folding import fold_batch_norms, fold_same_paddings
 
 
 def used(network: nn.Module) -> nn.Module:
@@ -29,10 +30,30 @@ def test_features_stay_and_no_batch_norm_is_left(name: BackboneName) -> None:
         before = network(images)
         network.fold()
         after = network(images)
-    assert not any(isinstance(m, nn.BatchNorm2d) for m in network.modules())
+    assert not any(isinstance(m, nn.BatchNorm2d | Conv2dSame) for m in network.modules())
     for layer in layers:
         scale = float(before[layer].abs().max())
         torch.testing.assert_close(after[layer], before[layer], rtol=0, atol=1e-4 * scale)
+
+
+@pytest.mark.parametrize(("side", "groups"), [(3, 1), (3, 8), (5, 8), (7, 1)])
+@pytest.mark.parametrize("shape", [(32, 32), (2, 16), (64, 4)])
+def test_a_kernel_with_zeros_before_its_own_sees_what_a_one_sided_padding_showed(
+    side: int, groups: int, shape: tuple[int, int]
+) -> None:
+    network = nn.Sequential(Conv2dSame(8, 16, side, stride=2, groups=groups))
+    images = torch.randn(2, 8, *shape)
+    with torch.no_grad():
+        before = network(images)
+        fold_same_paddings(network)
+        torch.testing.assert_close(network(images), before, rtol=0, atol=1e-5)
+    assert type(network[0]) is nn.Conv2d
+
+
+def test_same_paddings_of_other_strides_are_left_alone() -> None:
+    network = nn.Sequential(Conv2dSame(3, 4, 3), Conv2dSame(4, 4, 2, stride=2))
+    fold_same_paddings(network)
+    assert all(isinstance(module, Conv2dSame) for module in network)
 
 
 def test_bottlenecks_and_torchvisions_rows_fold_too() -> None:
