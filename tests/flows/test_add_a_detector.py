@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from components.costs.pace import hardware_digest
-from tests.components.costs.test_forecast import PACE
 from tests.factories import ROOT, command_environment, workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("add_a_detector")]
@@ -70,14 +68,10 @@ def follow(root: Path, block: str) -> None:
 
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project on a machine that was calibrated before."""
+    """A copy of the project."""
     root = workspace(tmp_path_factory.mktemp("guide") / "plant")
     shutil.copytree(ROOT / "tests", root / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", root)
-    pace = root / ".defectloop/pace" / f"{hardware_digest()}.json"
-    pace.parent.mkdir(parents=True)
-    backbones = dict.fromkeys(("lite0", "lite2"), PACE.backbones["lite0"])
-    PACE.model_copy(update={"backbones": backbones}).save(pace)
     return root
 
 
