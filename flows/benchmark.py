@@ -9,9 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from components.errors import PipelineError
 from components.identity import environment_versions, file_sha256
 from components.machine import hardware
@@ -33,6 +30,7 @@ from components.studies.table import tables_of
 from components.train import TrainParams
 from flows.compute import open_pool
 from flows.console import StepBoard
+from flows.named_flow import run_as_flow
 from flows.preview import announce_study, study_forecast
 from flows.settings import Settings
 from flows.study_cells import EXPERIMENT, PROTOCOL, Cells
@@ -62,27 +60,11 @@ class Bench:
 
 def run_benchmark(bench: Bench) -> tuple[StudySummary, tuple[Row, ...]]:
     """Run a study as one Prefect flow; return its summary and every figure."""
-    named = flow(
-        name="benchmark",
-        flow_run_name=f"{bench.study.name} {bench.run_id}",
-        task_runner=ThreadPoolTaskRunner(max_workers=bench.settings.workers),
-        validate_parameters=False,
-        persist_result=False,
-    )(_benchmark)
-    return named(_Opaque(bench))
+    run_name = f"{bench.study.name} {bench.run_id}"
+    return run_as_flow("benchmark", run_name, bench.settings.workers, _benchmark, bench)
 
 
-class _Opaque:
-    """Keeps Prefect from walking through a live run in search of futures."""
-
-    __slots__ = ("bench",)
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-
-
-def _benchmark(opaque: _Opaque) -> tuple[StudySummary, tuple[Row, ...]]:
-    bench = opaque.bench
+def _benchmark(bench: Bench) -> tuple[StudySummary, tuple[Row, ...]]:
     with bench.board.step("images") as step:
         images = gather(bench.settings, bench.study, bench.stations, step)
         step.line = " · ".join(

@@ -10,9 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from components.evaluate import single_statistic_floor
 from components.identity import environment_versions, file_sha256
 from components.records import (
@@ -42,6 +39,7 @@ from flows.materials import (
     compared_with_champion,
     prepare_materials,
 )
+from flows.named_flow import run_as_flow
 from flows.promotion import promote, register_version
 from flows.settings import Settings
 from flows.study import Study
@@ -101,30 +99,13 @@ class CycleRun:
 
 def run_cycle(run: CycleRun) -> RunSummary:
     """Run the whole cycle as one Prefect flow; every ending leaves a summary and a report."""
-    runner = ThreadPoolTaskRunner(max_workers=run.settings.workers)
-    named = flow(
-        name="cycle",
-        flow_run_name=f"{run.name} {run.run_id}",
-        task_runner=runner,
-        validate_parameters=False,
-        persist_result=False,
-    )(_cycle)
     with open_pool(run.settings) as pool:
         pool.warm_up()
-        return named(_Opaque(run))
+        run_name = f"{run.name} {run.run_id}"
+        return run_as_flow("cycle", run_name, run.settings.workers, _cycle, run)
 
 
-class _Opaque:
-    """Keeps Prefect from walking through a live run in search of futures."""
-
-    __slots__ = ("run",)
-
-    def __init__(self, run: CycleRun) -> None:
-        self.run = run
-
-
-def _cycle(opaque: _Opaque) -> RunSummary:
-    run = opaque.run
+def _cycle(run: CycleRun) -> RunSummary:
     try:
         run.materials = prepare_materials(run.settings, run.config.station, run.board)
     except CriticalFindingsError as findings:

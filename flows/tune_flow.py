@@ -5,9 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from components.report.tune_page import render_tuning
 from components.station import StationConfig, StudySize
 from components.stores.tracking import Tracking
@@ -18,6 +15,7 @@ from flows.evidence import tune_and_learn
 from flows.leaderboard import Leaderboard
 from flows.ledger import Ledger
 from flows.materials import Materials, prepare_materials
+from flows.named_flow import run_as_flow
 from flows.settings import Settings
 from flows.study import Study
 from flows.summary import profile_note
@@ -42,35 +40,19 @@ class TuneRun:
     clock: float = field(default_factory=time.perf_counter)
 
 
-class _Opaque:
-    """Keeps Prefect from walking through a live run in search of futures."""
-
-    __slots__ = ("run",)
-
-    def __init__(self, run: TuneRun) -> None:
-        self.run = run
-
-
 def run_tuning(run: TuneRun) -> TuneSummary:
     """Run the study as one Prefect flow; leave a page, a record and the trials behind.
 
     Raises:
         CriticalFindingsError: E110, validation stopped it. PipelineError: E180, no trial went well.
     """
-    named = flow(
-        name="tune",
-        flow_run_name=f"{run.config.station.name} {run.run_id}",
-        task_runner=ThreadPoolTaskRunner(max_workers=run.settings.workers),
-        validate_parameters=False,
-        persist_result=False,
-    )(_tuning)
     with open_pool(run.settings) as pool:
         pool.warm_up()
-        return named(_Opaque(run))
+        run_name = f"{run.config.station.name} {run.run_id}"
+        return run_as_flow("tune", run_name, run.settings.workers, _tuning, run)
 
 
-def _tuning(opaque: _Opaque) -> TuneSummary:
-    run = opaque.run
+def _tuning(run: TuneRun) -> TuneSummary:
     station = run.config.station
     ready = prepare_materials(run.settings, station, run.board)
     parent = run.tracking.open_cycle(

@@ -37,7 +37,7 @@ class CellKey(Record):
     """What names a cell in every table."""
 
     station: str
-    detector: str  # the file of params/models
+    detector: str  # the name of a model: a file of params/models, or a kind
     backbone: str
     variant: str
     seed: int

@@ -14,7 +14,7 @@ class Row:
     """One figure of one cell; ``value`` is None where the metric is undefined."""
 
     station: str
-    detector: str  # the file of params/models
+    detector: str  # the name of a model: a file of params/models, or a kind
     kind: str  # what that file fits
     backbone: str
     image_size_px: int
